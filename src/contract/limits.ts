@@ -1,0 +1,122 @@
+/**
+ * Every bound of the gateway: a value, its unit (in the name) and why it is that large.
+ *
+ * Sizes are bytes, times are milliseconds. What a person may change is a configuration key whose
+ * default is taken from here; everything else is fixed.
+ *
+ * @source PROTOCOL §6
+ */
+export const LIMITS = {
+  /** Inbound frame before `connect`: a handshake fits easily, a stranger gets no more. */
+  helloFrameBytesMax: 64 * 1024,
+  /** Inbound frame after `connect`, default of `gateway.limits.frameBytesMax`. */
+  frameBytesMax: 1024 * 1024,
+  /** What may wait for one client before `latest` events skip it and the slow rule begins. */
+  outboundBytesMax: 1536 * 1024,
+  /** Room above `outboundBytesMax` that only replies and `must` events may use; past it the client is closed. */
+  outboundReserveBytes: 512 * 1024,
+  /** Keyed `latest` events that wait for one slow client: newest of each key. */
+  outboundKeysMax: 256,
+  /** A closed client that does not read its close frame is cut off after this. */
+  closeGraceMs: 2_000,
+
+  /** Time for a client to complete `connect`: generous, a busy Raspberry Pi is slow. */
+  handshakeMs: 10_000,
+  /** Distance of pings; a peer is gone after `pingsMissedMax` without a sign of life. */
+  pingMs: 30_000,
+  pingsMissedMax: 2,
+  /** Distance of `tick` events. */
+  tickMs: 15_000,
+
+  /** Clients at once, default of `gateway.limits.clientsMax`; well under the usual 1,024-descriptor soft limit's raise. */
+  clientsMax: 1_024,
+  /** Sockets that have not completed `connect`, over all addresses and per address. */
+  unauthenticatedMax: 64,
+  unauthenticatedPerAddressMax: 16,
+  /** Wrong credentials per address and window, loopback included. */
+  failedCredentialsMax: 10,
+  failedCredentialsWindowMs: 60_000,
+  /** Addresses the limiter remembers; the oldest is forgotten first. */
+  failedCredentialsAddressesMax: 4_096,
+  /** Shortest secret accepted when the gateway listens beyond loopback (128 bits as hex). */
+  secretCharsMin: 16,
+  /** Longest secret a client may present: no one hashes a megabyte for a stranger. */
+  secretCharsMax: 1_024,
+
+  /** Objects and arrays inside each other in any JSON text from outside. */
+  jsonDepthMax: 64,
+  /** Frames in a row that are not JSON before the socket is closed. */
+  parseErrorsMax: 3,
+  /** Requests in one JSON-RPC batch. */
+  batchMax: 100,
+  /** Characters of a request id that is a string. */
+  idCharsMax: 128,
+
+  /** Requests of one client that run at the same time. */
+  inflightMax: 64,
+  /** Requests of one client that wait for one of those places, and their text; more is `busy`. */
+  queuedRequestsMax: 256,
+  queuedBytesMax: 4 * 1024 * 1024,
+
+  /** Characters of an `idempotencyKey`. */
+  idempotencyKeyCharsMax: 128,
+  /** How long an answer is kept for its key, and how many are kept. */
+  idempotencyMs: 5 * 60_000,
+  idempotencyEntriesMax: 2_000,
+
+  /** Events kept for `resume`, by number and by size of their text. */
+  ringEventsMax: 2_048,
+  ringBytesMax: 2 * 1024 * 1024,
+
+  /** Shortest distance of two `presence` events, and what each connected client adds to it: one
+   *  event costs clients × entries, so its rate falls as they grow. */
+  presenceMs: 250,
+  presencePerClientMs: 5,
+  /** Entries shown in presence: keeps `hello` under 32 KiB with a thousand clients. */
+  presenceEntriesMax: 100,
+
+  /** HTTP request body. */
+  bodyBytesMax: 1024 * 1024,
+  /** Silence on an HTTP connection, seconds (Bun counts silent handlers too). */
+  httpIdleSeconds: 30,
+
+  /** What running calls and runs get at a stop. */
+  drainMs: 5_000,
+
+  /** Characters of a session key. */
+  sessionKeyCharsMax: 200,
+  /** Sessions kept; a new one beyond it is refused, none is dropped silently. */
+  sessionsMax: 10_000,
+  /** Characters of one message to an agent. */
+  messageCharsMax: 400_000,
+  /** Runs that wait in one session behind the running one. */
+  runsQueuedPerSessionMax: 20,
+  /** Runs at the same time over all sessions. */
+  runsActiveMax: 16,
+  /** Finished runs that `agent.wait` answers from memory before it asks the database. */
+  runsRememberedMax: 1_000,
+  /** Shortest distance of two `chat` deltas of one run. */
+  deltaMs: 150,
+  /** Text one run may produce. */
+  runTextCharsMax: 2_000_000,
+  /** Time one run may take, default and most. */
+  runTimeoutMs: 600_000,
+  runTimeoutMsMax: 24 * 60 * 60_000,
+  /** How long `agent.wait` waits, default and most. */
+  waitMs: 30_000,
+  waitMsMax: 10 * 60_000,
+  /** Messages `chat.history` answers, default and most. */
+  historyMessages: 200,
+  historyMessagesMax: 1_000,
+  /** Messages of a session that are handed to the model with a new one. */
+  contextMessagesMax: 200,
+
+  /** Wake words and the characters of each. */
+  wakeTriggersMax: 32,
+  wakeTriggerCharsMax: 64,
+
+  /** Configuration file. */
+  configBytesMax: 1024 * 1024,
+  /** Characters of one field of a log line. */
+  logFieldCharsMax: 1_024,
+} as const;

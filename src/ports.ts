@@ -1,0 +1,249 @@
+/**
+ * Every outside thing the gateway touches, as the smallest interface that serves. `platform/` has the
+ * real ones, the tests' memory versions live in `tests/support`.
+ */
+
+/** Undoes what the call that returned it began. Safe to call twice. */
+export type Stop = () => void;
+
+/** Time. `now` may jump with the system clock, `elapsed` never goes back. */
+export interface Clock {
+  /** ms since 1970 */
+  now(): number;
+  /** ms since some fixed moment, with fractions */
+  elapsed(): number;
+}
+
+/** Delayed work. Callbacks that throw are reported by the platform and end nothing. */
+export interface Timers {
+  after(ms: number, work: () => void): Stop;
+  every(ms: number, work: () => void): Stop;
+}
+
+/** Randomness and digests. */
+export interface Crypto {
+  /** 128 random bits, base64url, 22 characters */
+  id(): string;
+  /** 256 random bits, base64url, 43 characters */
+  secret(): string;
+  /** SHA-256 of the UTF-8 text */
+  sha256(text: string): Uint8Array;
+  /** Constant-time comparison; both must have the same length. */
+  equal(a: Uint8Array, b: Uint8Array): boolean;
+}
+
+/** Values a log line may carry. Strings are escaped and cut by the writer. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** The log. Never throws, never blocks; secrets the writer knows are hidden in every field. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+/** What happened to one frame: on the wire, waiting in the socket's buffer, refused, or too late. */
+export type SendResult = "sent" | "queued" | "dropped" | "closed";
+
+/** One client's socket. The same object for the whole life of the connection. */
+export interface Socket {
+  readonly remoteAddress: string;
+  /** Queues one text frame; never blocks, never throws. */
+  send(text: string): SendResult;
+  /** Bytes accepted by `send` that the network has not taken yet. */
+  bufferedBytes(): number;
+  /** Closes after what is queued. Code and reason as RFC 6455 §7.4; reason at most 123 bytes. */
+  close(code: number, reason: string): void;
+  /** Cuts the connection at once. */
+  terminate(): void;
+}
+
+/** What the gateway does with a socket. A throw closes that socket with 1011 and nothing else. */
+export interface SocketHandler {
+  /** One whole message; a binary one is handed over decoded as UTF-8. */
+  message(text: string): void;
+  /** The buffer is empty again after `queued` or `dropped`. */
+  drain(): void;
+  /** Once, whoever closed it. An abnormal end is 1006. */
+  close(code: number, reason: string): void;
+}
+
+/** The bounds of one socket, held by the runtime. */
+export interface SocketLimits {
+  /** Larger messages close the socket with 1009. */
+  readonly messageBytesMax: number;
+  /** `send` past this many waiting bytes is `dropped`. */
+  readonly bufferedBytesMax: number;
+  /** Distance of pings, and how many may go unanswered before the socket is closed. */
+  readonly pingMs: number;
+  readonly pingsMissedMax: number;
+}
+
+/** One HTTP request's other end. */
+export interface Peer {
+  /** IP address of the direct peer, never of a header. */
+  readonly address: string;
+  /**
+   * Turns this request into a socket. `open` runs when the socket is ready and answers with its handler.
+   *
+   * @param protocol the subprotocol to confirm, one of those the client offered
+   * @returns the response to return from the HTTP handler, or undefined if it is no valid upgrade request
+   */
+  upgrade(request: Request, options: { protocol?: string; open(socket: Socket): SocketHandler }): Response | undefined;
+}
+
+export interface ServeOptions {
+  /** An exact IP address. */
+  readonly hostname: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly bodyBytesMax: number;
+  readonly idleSeconds: number;
+  readonly socket: SocketLimits;
+  fetch(request: Request, peer: Peer): Response | Promise<Response>;
+  /** A throw or rejection that escaped `fetch` or a socket handler. */
+  onError(error: unknown): void;
+}
+
+/** A listening port. */
+export interface Listener {
+  readonly hostname: string;
+  readonly port: number;
+  /** Accepts nothing new; what is open stays open. */
+  refuse(): void;
+  /** Ends everything that is still open and frees the port. */
+  stop(): Promise<void>;
+}
+
+/** Thrown by `serve` when the address is taken. */
+export class AddressInUse extends Error {
+  override readonly name = "AddressInUse";
+}
+
+export interface Server {
+  /** @throws AddressInUse; any other error as the runtime gives it */
+  serve(options: ServeOptions): Promise<Listener>;
+}
+
+/** Files with the permissions a home server needs: directories 0700, files 0600, links not followed on write. */
+export interface Files {
+  /** UTF-8 text, or undefined when there is no such file. @throws on anything else, and past `bytesMax` */
+  readText(path: string, bytesMax: number): Promise<string | undefined>;
+  /** Creates the file, mode 0600. @returns false when it exists already, whatever it is */
+  writeNew(path: string, text: string): Promise<boolean>;
+  /** Replaces the file whole: temp file 0600, fsync, rename, fsync of the directory. */
+  replace(path: string, text: string): Promise<void>;
+  /** Makes the directory and its parents, mode 0700; takes group and other bits off one that we own. */
+  ensurePrivateDir(path: string): Promise<void>;
+  /** Removes the file if it is there. */
+  remove(path: string): Promise<void>;
+}
+
+export type SqlValue = string | number | null;
+export type SqlRow = Readonly<Record<string, SqlValue>>;
+
+/** One prepared SQL statement. */
+export interface Statement {
+  run(...values: SqlValue[]): { readonly changes: number; readonly lastId: number };
+  get(...values: SqlValue[]): SqlRow | undefined;
+  all(...values: SqlValue[]): SqlRow[];
+}
+
+/** The one SQLite connection: WAL, `synchronous=FULL`, foreign keys on, file mode 0600. Calls are synchronous. */
+export interface Database {
+  exec(sql: string): void;
+  prepare(sql: string): Statement;
+  /** All of `work` or nothing; on disk when this returns. */
+  transaction<T>(work: () => T): T;
+  close(): void;
+}
+
+// --- agents ---
+
+/** One message as a model sees it. */
+export interface AgentMessage {
+  readonly role: "system" | "user" | "assistant";
+  readonly text: string;
+}
+
+/** What an agent is asked: the conversation so far, the newest message last. */
+export interface AgentTurn {
+  readonly runId: string;
+  readonly sessionKey: string;
+  readonly messages: readonly AgentMessage[];
+}
+
+/** What an agent answers, in order; `end` comes last. */
+export type AgentEvent =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "thinking"; readonly text: string }
+  | { readonly type: "tool_call"; readonly id: string; readonly name: string; readonly args: string }
+  | { readonly type: "usage"; readonly inputTokens: number; readonly outputTokens: number }
+  | { readonly type: "end"; readonly reason: "stop" | "length" | "tool_calls" | "filter" };
+
+/**
+ * Something that answers a turn. Ends promptly when `signal` is aborted (within 100 ms, requests
+ * included), by returning or by throwing. Fails with an `RpcError`: `unavailable` (cannot be reached,
+ * cut off), `busy` (asks to wait, with `retryAfterMs`), `forbidden` (credential refused),
+ * `not_found` (no such model), `invalid_request` (refused as asked).
+ */
+export interface AgentRuntime {
+  prompt(turn: AgentTurn, signal: AbortSignal): AsyncIterable<AgentEvent>;
+}
+
+/** Finds the agent behind a model reference such as `ollama/qwen3`. */
+export interface Runner {
+  /**
+   * @param model `provider/model`; undefined for the configured or detected default
+   * @throws RpcError `not_found` for a provider nobody configured
+   */
+  open(model: string | undefined): Promise<{ readonly model: string; readonly runtime: AgentRuntime }>;
+}
+
+// --- the machine ---
+
+/** Where text goes. Writes never throw and never block; past a bound they are dropped and counted. */
+export interface TextSink {
+  readonly isTerminal: boolean;
+  write(text: string): void;
+  /** Resolves when all that was written has left, or cannot. */
+  flush(): Promise<void>;
+}
+
+/** The process we are. */
+export interface Process {
+  /** Arguments after the program's name. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
+  /** The user's home directory: `HOME` if set, else what the system says. */
+  readonly home: string;
+  readonly hostname: string;
+  readonly cpuCount: number;
+  readonly stdout: TextSink;
+  readonly stderr: TextSink;
+  readonly stdinIsTerminal: boolean;
+  /** Lines of standard input, without their ends, until it closes. */
+  lines(): AsyncIterable<string>;
+  /** SIGTERM and SIGINT, instead of ending the process. */
+  onStopSignal(work: (signal: "SIGTERM" | "SIGINT") => void): Stop;
+  /** Errors nobody caught and promises nobody handled, instead of ending the process. */
+  onUncaught(work: (error: unknown) => void): Stop;
+  exit(code: number): never;
+}
+
+/** All ports of one runtime, made by `platform/`. */
+export interface Platform extends Server {
+  /** Name and version, as shown in `hello`: `bun 1.4.5`. */
+  readonly runtime: string;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly crypto: Crypto;
+  readonly files: Files;
+  readonly process: Process;
+  /** Opens or creates the database file, mode 0600. @throws when it is no database or cannot be opened */
+  openDatabase(path: string): Database;
+  /** Takes an exclusive lock that ends with the process, however it ends. @returns undefined when held by another */
+  lock(path: string): Stop | undefined;
+}
