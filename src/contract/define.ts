@@ -22,6 +22,8 @@ export type Delivery = "must" | "latest";
 
 export type ParamsSchema = z.ZodObject;
 export type ResultSchema = z.ZodType;
+/** An object, or one of several told apart by a key. */
+export type EventSchema = z.ZodObject | z.ZodDiscriminatedUnion<readonly z.ZodObject[], string>;
 
 /** One request a client can make. Made by {@link method}. */
 export type Method<P extends ParamsSchema = ParamsSchema, R extends ResultSchema = ResultSchema, E extends ErrorCode = ErrorCode> = {
@@ -36,7 +38,7 @@ export type Method<P extends ParamsSchema = ParamsSchema, R extends ResultSchema
 };
 
 /** One event clients can receive. Made by {@link event}. */
-export type Event<D extends z.ZodObject = z.ZodObject> = {
+export type Event<D extends EventSchema = EventSchema> = {
   readonly kind: "event";
   readonly scope: Scope;
   readonly delivery: Delivery;
@@ -89,7 +91,7 @@ export function effect<P extends ParamsSchema, R extends ResultSchema, E extends
 }
 
 /** Declares an event. `data` may not have the keys `event` and `seq`: the dialects use them. */
-export function event<D extends z.ZodObject>(
+export function event<D extends EventSchema>(
   spec: { readonly scope: Scope; readonly delivery: Delivery; readonly summary: string; readonly data: D; readonly replay?: boolean },
 ): Event<D> {
   return { kind: "event", replay: true, ...spec };
