@@ -64,9 +64,9 @@ export const LIMITS = {
   idempotencyMs: 5 * 60_000,
   idempotencyEntriesMax: 2_000,
 
-  /** Events kept for `resume`, by number and by size of their text. */
+  /** Events kept for `resume`, by number and by size of their text: a replay fits one client's buffer. */
   ringEventsMax: 2_048,
-  ringBytesMax: 2 * 1024 * 1024,
+  ringBytesMax: 1024 * 1024,
 
   /** Shortest distance of two `presence` events, and what each connected client adds to it: one
    *  event costs clients × entries, so its rate falls as they grow. */
@@ -98,7 +98,7 @@ export const LIMITS = {
   /** Shortest distance of two `chat` deltas of one run. */
   deltaMs: 150,
   /** Text one run may produce. */
-  runTextCharsMax: 2_000_000,
+  runTextCharsMax: 400_000,
   /** Time one run may take, default and most. */
   runTimeoutMs: 600_000,
   runTimeoutMsMax: 24 * 60 * 60_000,

@@ -1,0 +1,7 @@
+import { runsContract } from "./runs/contract.ts";
+import { sessionsContract } from "./sessions/contract.ts";
+import { systemContract } from "./system/contract.ts";
+import { voicewakeContract } from "./voicewake/contract.ts";
+
+/** What the gateway itself says, without anyone to answer it: read by the generator, `gateway schema` and the tests. */
+export const contracts = [systemContract, sessionsContract, runsContract, voicewakeContract] as const;

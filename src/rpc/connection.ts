@@ -1,0 +1,314 @@
+import { CLOSE, RpcError } from "../contract/errors.ts";
+import { CHALLENGE_EVENT, CONNECT_METHOD, ConnectParams, type PresenceEntry } from "../contract/frames.ts";
+import { LIMITS } from "../contract/limits.ts";
+import type { Scope } from "../contract/define.ts";
+import type { Caller } from "../feature.ts";
+import type { Clock, Crypto, Log, Socket, SocketHandler, Stop, Timers } from "../ports.ts";
+import type { Place } from "./admission.ts";
+import type { Authenticator, Grant } from "./auth.ts";
+import { chooseCodec } from "./codecs/choose.ts";
+import type { Codec, Incoming, Reply, RequestId } from "./codecs/codec.ts";
+import { frames } from "./codecs/frames.ts";
+import { jsonrpc } from "./codecs/jsonrpc.ts";
+import { plain } from "./codecs/plain.ts";
+import type { Dispatcher } from "./dispatch.ts";
+import { buildHello, protocolMismatch, type ServerFacts } from "./hello.ts";
+import type { Client, Hub, Resumed } from "./hub.ts";
+import { invalidParams } from "./issues.ts";
+import { parseJson, utf8Bytes } from "./json.ts";
+import { Lane } from "./lane.ts";
+import { Outbox } from "./outbox.ts";
+import type { Outgoing } from "./outgoing.ts";
+import { grantScopes, scopeMask } from "./scopes.ts";
+import type { Table } from "./table.ts";
+
+/** What every connection shares. */
+export interface ConnectionParts {
+  readonly dispatcher: Dispatcher;
+  readonly hub: Hub;
+  readonly table: Table;
+  readonly authenticator: Authenticator;
+  readonly server: ServerFacts;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly crypto: Crypto;
+  readonly log: Log;
+  /** False once the gateway is stopping. */
+  isAccepting(): boolean;
+}
+
+/** What the upgrade knew of this one. */
+export interface ConnectionOrigin {
+  readonly address: string;
+  readonly place: Place;
+  /** Selected by the subprotocol before any frame. */
+  readonly isJsonRpc: boolean;
+  /** From a valid `Authorization` header: the connection is ready at once. */
+  readonly grant: Grant | undefined;
+}
+
+type Phase = "waiting" | "ready" | "closed";
+
+/** Who this client is, once it is somebody. */
+interface Identity {
+  readonly grant: Grant;
+  readonly role: "operator" | "node";
+  readonly scopes: readonly Scope[];
+  readonly params: ConnectParams;
+}
+
+/**
+ * One client from its first byte to its last: picks the dialect, holds the door until `connect`,
+ * hands requests to the dispatcher in order, sends what the hub delivers.
+ *
+ * @source PROTOCOL §2, §3, §6
+ */
+export class Connection implements SocketHandler, Client, Caller {
+  readonly connId: string;
+  scopes: readonly Scope[] = [];
+  scopeMask = 0;
+  subject = "";
+  presence: PresenceEntry;
+
+  readonly #parts: ConnectionParts;
+  readonly #origin: ConnectionOrigin;
+  readonly #socket: Socket;
+  readonly #outbox: Outbox;
+  readonly #lane = new Lane();
+  readonly #goneWork = new Set<() => void>();
+  #codec: Codec = plain;
+  #isCodecFixed = false;
+  #phase: Phase = "waiting";
+  #hasSaidHello = false;
+  #parseErrors = 0;
+  #stopTimer: Stop;
+
+  constructor(parts: ConnectionParts, origin: ConnectionOrigin, socket: Socket) {
+    this.#parts = parts;
+    this.#origin = origin;
+    this.#socket = socket;
+    this.#outbox = new Outbox(socket, () => this.end(CLOSE.slow, "slow consumer: events could not be delivered"));
+    this.connId = parts.crypto.id();
+    this.presence = this.#presenceOf("operator", {});
+    if (origin.isJsonRpc) {
+      this.#codec = jsonrpc;
+      this.#isCodecFixed = true;
+    }
+    this.#stopTimer = parts.timers.after(LIMITS.handshakeMs, () => {
+      this.end(CLOSE.idle, `handshake not completed within ${LIMITS.handshakeMs} ms`);
+    });
+    this.#challenge();
+    if (origin.grant) this.#become({ grant: origin.grant, role: "operator", scopes: origin.grant.scopes, params: {} });
+  }
+
+  // --- from the socket ---
+
+  message(text: string): void {
+    if (this.#phase === "closed") return;
+    if (this.#phase === "waiting" && isLongerThan(text, LIMITS.helloFrameBytesMax)) {
+      return this.end(1009, `frame over ${LIMITS.helloFrameBytesMax} bytes before connect`);
+    }
+    const parsed = parseJson(text);
+    if (parsed instanceof RpcError) return this.#unreadable(parsed);
+    this.#parseErrors = 0;
+    if (!this.#isCodecFixed) {
+      this.#codec = chooseCodec(parsed.value);
+      this.#isCodecFixed = true;
+    }
+    const incoming = this.#codec.decode(parsed.value);
+    if (incoming.kind === "batch") return this.#batch(incoming.items, text.length);
+    const { id } = incoming;
+    this.#one(incoming, text.length, (reply) => {
+      if (id !== undefined) this.#outbox.must(this.#codec.reply(id, reply));
+    });
+    if (this.#codec === frames) this.end(CLOSE.version, "this version does not serve the dialect frames");
+  }
+
+  drain(): void {
+    if (this.#phase !== "closed") this.#outbox.drain(this.#codec);
+  }
+
+  /** The socket is gone, whoever ended it. */
+  close(code: number, reason: string): void {
+    this.#stopTimer();
+    this.#leave(code, reason);
+  }
+
+  // --- from the hub ---
+
+  /** Ends the connection from our side; cut off if the client does not read its close frame. */
+  end(code: number, reason: string): void {
+    if (this.#phase === "closed") return;
+    this.#leave(code, reason);
+    this.#stopTimer = this.#parts.timers.after(LIMITS.closeGraceMs, () => this.#socket.terminate());
+    this.#socket.close(code, reason);
+  }
+
+  deliver(event: Outgoing): void {
+    this.#outbox.event(event, this.#codec);
+  }
+
+  // --- for handlers ---
+
+  onGone(work: () => void): Stop {
+    this.#goneWork.add(work);
+    return () => void this.#goneWork.delete(work);
+  }
+
+  #leave(code: number, reason: string): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.#stopTimer();
+    this.#origin.place.release();
+    this.#parts.hub.leave(this);
+    this.#lane.clear();
+    for (const work of this.#goneWork) work();
+    this.#goneWork.clear();
+    this.#parts.log.debug("client gone", { conn: this.connId, code, reason });
+  }
+
+  // --- requests ---
+
+  #one(incoming: Incoming, chars: number, answer: (reply: Reply) => void): void {
+    if (incoming.kind === "batch") return;
+    if (incoming.kind === "invalid") return answer(refuse(incoming.error));
+    const { method, params } = incoming;
+    if (method === CONNECT_METHOD) return this.#connect(params, answer);
+    if (this.#phase !== "ready") {
+      answer(refuse(new RpcError("unauthorized", `Cannot call "${method.slice(0, 100)}": the first request must be "connect"`)));
+      return this.end(CLOSE.unauthorized, "the first request must be connect");
+    }
+    if (!this.#parts.isAccepting()) return answer(refuse(new RpcError("unavailable", "Cannot take requests: the gateway is stopping")));
+    const isTaken = this.#lane.enter(() => this.#dispatch(method, params, answer), chars);
+    if (!isTaken) answer(refuse(tooMany()));
+  }
+
+  #dispatch(method: string, params: unknown, answer: (reply: Reply) => void): void | Promise<void> {
+    const reply = this.#parts.dispatcher.dispatch(method, params, this);
+    if (!(reply instanceof Promise)) return answer(reply);
+    return reply.then((late) => {
+      if (this.#phase !== "closed") answer(late);
+    });
+  }
+
+  #batch(items: readonly Incoming[], chars: number): void {
+    const replies: string[] = [];
+    let open = 0;
+    let hasStartedAll = false;
+    const done = (): void => {
+      if (hasStartedAll && open === 0 && replies.length > 0) this.#outbox.must(this.#codec.batch(replies));
+    };
+    for (const item of items) {
+      const id: RequestId | undefined = item.kind === "batch" ? null : item.id;
+      open++;
+      const isConnect = item.kind === "request" && item.method === CONNECT_METHOD;
+      const sent: Incoming = isConnect ? { kind: "invalid", id: id ?? null, error: connectInBatch() } : item;
+      this.#one(sent, chars / items.length, (reply) => {
+        open--;
+        if (id !== undefined) replies.push(this.#codec.reply(id, reply));
+        done();
+      });
+    }
+    hasStartedAll = true;
+    done();
+  }
+
+  #unreadable(error: RpcError): void {
+    this.#outbox.must(this.#codec.reply(null, refuse(error)));
+    if (error.code !== "parse_error") return;
+    if (++this.#parseErrors >= LIMITS.parseErrorsMax) this.end(CLOSE.protocol, `${LIMITS.parseErrorsMax} frames in a row were not JSON`);
+  }
+
+  // --- handshake ---
+
+  #challenge(): void {
+    const nonce = this.#parts.crypto.id();
+    const ts = this.#parts.clock.now();
+    const payload = { nonce, ts };
+    this.#outbox.must(
+      this.#codec === jsonrpc
+        ? JSON.stringify({ jsonrpc: "2.0", method: CHALLENGE_EVENT, params: payload })
+        : JSON.stringify({ type: "event", event: CHALLENGE_EVENT, payload, ...payload }),
+    );
+  }
+
+  #connect(given: unknown, answer: (reply: Reply) => void): void {
+    if (this.#hasSaidHello) return answer(refuse(new RpcError("conflict", "Cannot connect: this socket is connected already")));
+    const parsed = ConnectParams.safeParse(given ?? {});
+    if (!parsed.success) return answer(refuse(invalidParams(CONNECT_METHOD, parsed.error.issues)));
+    const params = parsed.data;
+    const mismatch = protocolMismatch(params);
+    if (mismatch) {
+      answer(refuse(mismatch));
+      return this.end(CLOSE.version, "no protocol version in common");
+    }
+    const grant = this.#origin.grant ?? this.#parts.authenticator.check(params.auth ?? {}, this.#origin.address);
+    if (grant instanceof RpcError) {
+      answer(refuse(grant));
+      const code = grant.code === "busy" ? CLOSE.rateLimited : CLOSE.unauthorized;
+      return this.end(code, grant.message);
+    }
+    const role = params.role ?? "operator";
+    const scopes = role === "node" ? [] : grantScopes(grant.scopes, params.scopes);
+    this.#hello({ grant, role, scopes, params }, answer);
+  }
+
+  /** Snapshot and subscription in one synchronous step: no event falls between. */
+  #hello(identity: Identity, answer: (reply: Reply) => void): void {
+    const { hub, server, table } = this.#parts;
+    const { role, scopes, params } = identity;
+    this.#become(identity);
+    const resumed: Resumed | undefined = params.resume && hub.resume(params.resume, this.scopeMask);
+    this.#hasSaidHello = true;
+    answer({ ok: true, result: buildHello(server, { table, hub }, { connId: this.connId, role, scopes, resumed }) });
+    for (const event of resumed?.events ?? []) this.#outbox.event(event, this.#codec);
+  }
+
+  #become({ grant, role, scopes, params }: Identity): void {
+    const { hub, log } = this.#parts;
+    hub.leave(this);
+    this.#stopTimer();
+    this.#phase = "ready";
+    this.scopes = scopes;
+    this.scopeMask = scopeMask(scopes);
+    this.presence = this.#presenceOf(role, params);
+    this.subject = `${grant.credential}:${params.client?.instanceId ?? params.client?.id ?? ""}`;
+    this.#origin.place.promote();
+    hub.join(this);
+    log.debug("client ready", { conn: this.connId, client: this.presence.client, address: this.#origin.address });
+  }
+
+  #presenceOf(role: "operator" | "node", { client = {} }: ConnectParams): PresenceEntry {
+    const { displayName, version, platform, mode, instanceId } = client;
+    return {
+      connId: this.connId,
+      client: client.id ?? "unknown",
+      ...(displayName !== undefined && { displayName }),
+      ...(version !== undefined && { version }),
+      ...(platform !== undefined && { platform }),
+      ...(mode !== undefined && { mode }),
+      ...(instanceId !== undefined && { instanceId }),
+      role,
+      scopes: [...this.scopes],
+      connectedAtMs: this.#parts.clock.now(),
+    };
+  }
+}
+
+function refuse(error: RpcError): Reply {
+  return { ok: false, error: error.toWire() };
+}
+
+function tooMany(): RpcError {
+  const bound = LIMITS.inflightMax + LIMITS.queuedRequestsMax;
+  return new RpcError("busy", "Cannot take request: too many of this client are waiting", { details: { bound }, retryAfterMs: 1_000 });
+}
+
+function connectInBatch(): RpcError {
+  return new RpcError("invalid_request", "Cannot connect inside a batch: send it alone");
+}
+
+/** Most texts are plainly short enough; only the others are measured. */
+function isLongerThan(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && utf8Bytes(text) > bytes);
+}

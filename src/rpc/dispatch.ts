@@ -1,0 +1,129 @@
+import { RpcError } from "../contract/errors.ts";
+import type { Call, Caller } from "../feature.ts";
+import type { Clock, Crypto, Log } from "../ports.ts";
+import type { Reply } from "./codecs/codec.ts";
+import { IdempotencyKeys } from "./idempotency.ts";
+import { invalidParams } from "./issues.ts";
+import type { MethodEntry, Table } from "./table.ts";
+
+export interface Dispatcher {
+  /**
+   * Answers one request: looks the method up, checks scope and params, runs the handler, checks the
+   * result. Never throws, never rejects; answers at once when the handler does.
+   */
+  dispatch(method: string, params: unknown, caller: Caller): Reply | Promise<Reply>;
+  /** Requests being worked on. */
+  active(): number;
+  /** Resolves when no request is being worked on. */
+  idle(): Promise<void>;
+}
+
+export interface DispatchPorts {
+  readonly table: Table;
+  readonly clock: Clock;
+  readonly crypto: Crypto;
+  readonly log: Log;
+}
+
+/** A request on its way through the checks. */
+interface Request {
+  readonly entry: MethodEntry;
+  readonly caller: Caller;
+}
+
+const fail: Call["fail"] = (code, message, extra) => {
+  throw new RpcError(code, message, extra);
+};
+
+export function createDispatcher({ table, clock, crypto, log }: DispatchPorts): Dispatcher {
+  const keys = new IdempotencyKeys(clock, crypto);
+  const waiters: (() => void)[] = [];
+  let active = 0;
+
+  function failed(entry: MethodEntry, error: unknown): Reply {
+    if (error instanceof RpcError) return { ok: false, error: error.toWire() };
+    const ref = crypto.id().slice(0, 8);
+    log.error("handler failed", { method: entry.name, ref, error: describe(error) });
+    return refuse(new RpcError("internal", `Cannot complete "${entry.name}": internal error`, { ref }));
+  }
+
+  function checked(entry: MethodEntry, result: unknown): Reply {
+    const parsed = entry.method.result.safeParse(result);
+    if (parsed.success) return { ok: true, result };
+    return failed(entry, new Error(`result does not fit its schema: ${parsed.error.message}`));
+  }
+
+  async function settle(entry: MethodEntry, pending: PromiseLike<unknown>): Promise<Reply> {
+    active++;
+    try {
+      return checked(entry, await pending);
+    } catch (error) {
+      return failed(entry, error);
+    } finally {
+      active--;
+      if (active === 0) for (const wake of waiters.splice(0)) wake();
+    }
+  }
+
+  function run({ entry, caller }: Request, params: unknown): Reply | Promise<Reply> {
+    try {
+      // The table holds a handler beside the very schema that has just parsed these params.
+      const result = entry.handler(params as never, { caller, fail });
+      return isPromiseLike(result) ? settle(entry, result) : checked(entry, result);
+    } catch (error) {
+      return failed(entry, error);
+    }
+  }
+
+  function answer(request: Request, given: unknown): Reply | Promise<Reply> {
+    const { method, name } = request.entry;
+    const parsed = method.params.safeParse(Array.isArray(given) ? byName(given, method.params.shape) : (given ?? {}));
+    if (!parsed.success) return refuse(invalidParams(name, parsed.error.issues));
+    const params: Record<string, unknown> = parsed.data;
+    const key = method.effect ? params["idempotencyKey"] : undefined;
+    if (typeof key !== "string") return run(request, params);
+    const { subject } = request.caller;
+    return keys.answer({ subject, method: name, key, params }, () => run(request, params));
+  }
+
+  return {
+    dispatch(name, params, caller) {
+      const entry = table.method(name);
+      if (!entry) return refuse(unknownMethod(name));
+      const { scope } = entry.method;
+      if (!caller.scopes.includes(scope)) return refuse(missingScope(name, scope));
+      return answer({ entry, caller }, params);
+    },
+    active: () => active,
+    idle: () => (active === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+  };
+}
+
+/** Positional params of JSON-RPC: in the order in which the schema names them. @source JSON-RPC 2.0 §4.2 */
+function byName(values: readonly unknown[], shape: object): unknown {
+  const names = Object.keys(shape);
+  if (values.length > names.length) return values;
+  return Object.fromEntries(values.map((value, index) => [names[index], value]));
+}
+
+function unknownMethod(name: string): RpcError {
+  return new RpcError("unknown_method", `Cannot call "${name.slice(0, 100)}": no such method`);
+}
+
+function missingScope(name: string, scope: string): RpcError {
+  const message = `Cannot call "${name}": needs the scope "${scope}"`;
+  return new RpcError("forbidden", message, { details: { missingScope: scope } });
+}
+
+function refuse(error: RpcError): Reply {
+  return { ok: false, error: error.toWire() };
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** An error for the log: its stack where it has one. */
+export function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
