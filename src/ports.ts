@@ -195,10 +195,11 @@ export interface AgentRuntime {
 /** Finds the agent behind a model reference such as `ollama/qwen3`. */
 export interface Runner {
   /**
-   * @param model `provider/model`; undefined for the configured or detected default
+   * @param models `provider/model`, the first to use and those to try when it cannot answer; none for
+   *   the model that was found at start
    * @throws RpcError `not_found` for a provider nobody configured
    */
-  open(model: string | undefined): Promise<{ readonly model: string; readonly runtime: AgentRuntime }>;
+  open(models: readonly string[]): Promise<{ readonly model: string; readonly runtime: AgentRuntime }>;
 }
 
 // --- the machine ---
@@ -221,6 +222,10 @@ export interface Process {
   readonly home: string;
   readonly hostname: string;
   readonly cpuCount: number;
+  /** Resident memory of this process, bytes. */
+  rssBytes(): number;
+  /** IP addresses of this machine's network interfaces, loopback included. */
+  addresses(): string[];
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   readonly stdinIsTerminal: boolean;

@@ -2,7 +2,7 @@ import { RpcError } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { addressKey } from "./address.ts";
 
-/** A socket's place. `promote` when it has authenticated, `release` when it is gone; both once. */
+/** A socket's place. `promote` when it has authenticated, `release` when the socket is gone. */
 export interface Place {
   promote(): void;
   release(): void;
@@ -17,6 +17,7 @@ export interface Place {
 export class Admission {
   readonly #clientsMax: () => number;
   readonly #strangers = new Map<string, number>();
+  readonly #emptyWaiters: (() => void)[] = [];
   #all = 0;
   #strangersAll = 0;
 
@@ -39,6 +40,11 @@ export class Admission {
     return this.#place(key);
   }
 
+  /** Resolves when the last socket is gone. */
+  empty(): Promise<void> {
+    return this.#all === 0 ? Promise.resolve() : new Promise((resolve) => this.#emptyWaiters.push(resolve));
+  }
+
   #place(strangerKey: string | undefined): Place {
     this.#all++;
     let key = strangerKey;
@@ -56,6 +62,7 @@ export class Admission {
       isHeld = false;
       promote();
       this.#all--;
+      if (this.#all === 0) for (const wake of this.#emptyWaiters.splice(0)) wake();
     };
     return { promote, release };
   }

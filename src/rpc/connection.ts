@@ -132,6 +132,7 @@ export class Connection implements SocketHandler, Client, Caller {
   close(code: number, reason: string): void {
     this.#stopTimer();
     this.#leave(code, reason);
+    this.#origin.place.release();
   }
 
   // --- from the hub ---
@@ -159,7 +160,6 @@ export class Connection implements SocketHandler, Client, Caller {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     this.#stopTimer();
-    this.#origin.place.release();
     this.#parts.hub.leave(this);
     this.#lane.clear();
     for (const work of this.#goneWork) work();

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ERRORS } from "../contract/errors.ts";
 import type { Events, Method, Methods } from "../contract/define.ts";
+import type { Table } from "./table.ts";
 
 type JsonSchema = Record<string, unknown>;
 
@@ -16,6 +17,13 @@ export interface OpenRpc {
 export interface Described {
   readonly methods: Methods;
   readonly events: Events;
+}
+
+/** The document of what is served now, plugins included. */
+export function describeTable(version: string, table: Table): OpenRpc {
+  const methods = Object.fromEntries(table.methods().map((entry) => [entry.name, entry.method]));
+  const events = Object.fromEntries(table.events().map((entry) => [entry.name, entry.event]));
+  return describeApi(version, [{ methods, events }]);
 }
 
 /** @source OpenRPC 1.3.2 (params by name, error objects with JSON-RPC numbers) */

@@ -2,7 +2,7 @@ import { type ErrorCode, RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Publish } from "../../feature.ts";
 import type { AgentEvent, Clock, Crypto, Log, Runner, Stop, Timers } from "../../ports.ts";
-import type { Sessions } from "../sessions/sessions.ts";
+import { DEFAULT_AGENT, type Sessions } from "../sessions/sessions.ts";
 import { ChatStream } from "./chat-stream.ts";
 import type { Content, Message, runsContract } from "./contract.ts";
 import type { Journal, RunEnd, StoredRun } from "./journal.ts";
@@ -41,7 +41,15 @@ interface RunsPorts {
   readonly timers: Timers;
   readonly crypto: Crypto;
   readonly log: Log;
-  readonly settings: () => { readonly activeMax: number; readonly timeoutMs: number };
+  readonly settings: () => RunSettings;
+}
+
+/** What the configuration says about runs; read when one starts. */
+export interface RunSettings {
+  readonly activeMax: number;
+  readonly timeoutMs: number;
+  /** The agent of a session: its model, the first of several to try, and what it is told first. */
+  agent(agentId: string): { readonly models: readonly string[]; readonly systemPrompt: string | undefined };
 }
 
 export interface SendRequest {
@@ -201,10 +209,13 @@ export class Runs {
   }
 
   async #listen(run: Run): Promise<void> {
-    const { runner, journal, sessions } = this.#ports;
-    const { runtime } = await runner.open(sessions.find(run.sessionKey)?.model);
+    const { runner, journal, sessions, settings } = this.#ports;
+    const session = sessions.find(run.sessionKey);
+    const agent = settings().agent(session?.agentId ?? DEFAULT_AGENT);
+    const { runtime } = await runner.open(session?.model === undefined ? agent.models : [session.model]);
     if (run.isEnded) return;
-    const turn = { runId: run.id, sessionKey: run.sessionKey, messages: journal.context(run) };
+    const prompt = agent.systemPrompt ? [{ role: "system" as const, text: agent.systemPrompt }] : [];
+    const turn = { runId: run.id, sessionKey: run.sessionKey, messages: [...prompt, ...journal.context(run)] };
     for await (const event of runtime.prompt(turn, run.controller.signal)) {
       if (run.isEnded) return;
       this.#hear(run, event);

@@ -1,0 +1,30 @@
+import { z } from "zod";
+import type { Files } from "../ports.ts";
+
+/** The running gateway as it is written into its state directory, for its clients and for a second one. */
+export const STATE_FILE = "gateway.json";
+
+const Holder = z.object({
+  pid: z.int(),
+  url: z.string(),
+  port: z.int(),
+  version: z.string(),
+  startedAtMs: z.int(),
+});
+export type Holder = z.output<typeof Holder>;
+
+const STATE_FILE_BYTES_MAX = 4_096;
+
+export async function writeHolder(files: Files, stateDir: string, holder: Holder): Promise<void> {
+  await files.replace(`${stateDir}/${STATE_FILE}`, `${JSON.stringify(holder)}\n`);
+}
+
+export async function readHolder(files: Files, stateDir: string): Promise<Holder | undefined> {
+  try {
+    const text = await files.readText(`${stateDir}/${STATE_FILE}`, STATE_FILE_BYTES_MAX);
+    return text === undefined ? undefined : Holder.safeParse(JSON.parse(text)).data;
+  } catch {
+    // Only names the holder in a message: without it the message is shorter.
+    return undefined;
+  }
+}

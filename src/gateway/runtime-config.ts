@@ -1,0 +1,114 @@
+import { type Config, toBind } from "../config/schema.ts";
+import { LIMITS } from "../contract/limits.ts";
+import type { Crypto, Files } from "../ports.ts";
+import { isIpv4, isLoopbackAddress } from "../rpc/address.ts";
+import type { AuthPolicy } from "../rpc/auth.ts";
+import { EXIT, StartError } from "./errors.ts";
+
+/** Where the generated token lives, in the state directory. */
+export const TOKEN_FILE = "gateway.token";
+
+/** The token clients present, and whether it has just been made. */
+export interface GatewayToken {
+  readonly value: string;
+  readonly created: boolean;
+}
+
+/** What the configuration comes down to on this machine. */
+export interface GatewayRuntimeConfig {
+  readonly port: number;
+  /** Exact addresses; the first must be had, the others are welcome. */
+  readonly hostnames: readonly [string, ...string[]];
+  readonly auth: AuthPolicy;
+  readonly token: GatewayToken | undefined;
+  /** Names this machine is reached by when it listens beyond loopback. */
+  readonly ownHosts: readonly string[];
+}
+
+interface Machine {
+  readonly files: Files;
+  readonly crypto: Crypto;
+  readonly stateDir: string;
+  /** IP addresses of the network interfaces. */
+  readonly addresses: readonly string[];
+  readonly hostname: string;
+}
+
+/** What is written where a secret should be when a script's variable was empty. @source THREATS T31 */
+const NO_SECRETS = ["undefined", "null", "none", "changeme"];
+
+/** Decides where to listen and how clients prove themselves. @throws StartError 78 rather than widen anything */
+export async function resolveGatewayRuntimeConfig(config: Config, machine: Machine): Promise<GatewayRuntimeConfig> {
+  const { gateway } = config;
+  if (gateway.mode === "remote") {
+    throw refused('Cannot start: gateway.mode is "remote", so this configuration is for clients of a gateway elsewhere');
+  }
+  const hostnames = addressesOf(gateway.bind, machine.addresses);
+  const isLoopback = hostnames.every(isLoopbackAddress);
+  const token = await tokenOf(config, machine);
+  const auth = policyOf(config, token);
+  if (auth.mode === "none" && !isLoopback) {
+    throw refused(`Cannot listen on ${hostnames[0]} without authentication: set gateway.auth.mode to "token", or gateway.bind to "loopback"`);
+  }
+  if (auth.mode !== "none") checkSecret(auth, isLoopback);
+  const { hostname } = machine;
+  return { port: gateway.port, hostnames, auth, token, ownHosts: isLoopback ? [] : [hostname, `${hostname}.local`] };
+}
+
+function addressesOf(bind: string, addresses: readonly string[]): readonly [string, ...string[]] {
+  const target = toBind(bind);
+  if (target?.kind === "loopback") return ["127.0.0.1", "::1"];
+  if (target?.kind === "lan") return ["0.0.0.0"];
+  if (target?.kind === "address") return [target.address];
+  const tailnet = addresses.find(isTailnetAddress);
+  if (tailnet === undefined) throw refused('Cannot listen on the tailnet: this machine has no address in 100.64.0.0/10 (gateway.bind is "tailnet")');
+  // Programs of this machine reach it too, without a way round by the tailnet.
+  return [tailnet, "127.0.0.1"];
+}
+
+/** @source RFC 6598: 100.64.0.0/10, which Tailscale hands out */
+function isTailnetAddress(address: string): boolean {
+  const [first, second = 0] = address.split(".").map(Number);
+  return isIpv4(address) && first === 100 && second >= 64 && second < 128;
+}
+
+type Auth = Config["gateway"]["auth"];
+
+function modeOf(auth: Auth): AuthPolicy["mode"] {
+  return auth.mode ?? (auth.password !== undefined && auth.token === undefined ? "password" : "token");
+}
+
+function policyOf({ gateway: { auth } }: Config, token: GatewayToken | undefined): AuthPolicy {
+  const mode = modeOf(auth);
+  if (mode === "none") return { mode };
+  if (mode === "token") return { mode, secret: token?.value ?? "" };
+  if (auth.password === undefined) throw refused('Cannot start: gateway.auth.mode is "password" and gateway.auth.password is not set');
+  return { mode, secret: auth.password };
+}
+
+/** The configured token, or the one in the state directory, made there at the first start. */
+async function tokenOf({ gateway: { auth } }: Config, machine: Machine): Promise<GatewayToken | undefined> {
+  if (modeOf(auth) !== "token") return undefined;
+  if (auth.token !== undefined) return { value: auth.token, created: false };
+  const { files, crypto, stateDir } = machine;
+  const path = `${stateDir}/${TOKEN_FILE}`;
+  const made = crypto.secret();
+  if (await files.writeNew(path, `${made}\n`)) return { value: made, created: true };
+  const value = (await files.readText(path, LIMITS.secretCharsMax))?.trim() ?? "";
+  if (value.length >= LIMITS.secretCharsMin) return { value, created: false };
+  throw refused(`Cannot use token file "${path}": it holds no token; remove it and a new one is made`);
+}
+
+function checkSecret({ mode, secret }: Exclude<AuthPolicy, { mode: "none" }>, isLoopback: boolean): void {
+  const key = `gateway.auth.${mode}`;
+  if (secret.trim() === "" || NO_SECRETS.includes(secret.trim().toLowerCase())) {
+    throw refused(`Cannot start: ${key} is empty or a placeholder`);
+  }
+  if (secret.length < LIMITS.secretCharsMin && !isLoopback) {
+    throw refused(`Cannot listen beyond loopback: ${key} is shorter than ${LIMITS.secretCharsMin} characters`);
+  }
+}
+
+function refused(line: string): StartError {
+  return new StartError(EXIT.config, [line]);
+}

@@ -1,0 +1,174 @@
+import type { ConfigStore, ValidSnapshot } from "../config/store.ts";
+import { toModels } from "../config/schema.ts";
+import type { Health } from "../contract/frames.ts";
+import { createLifetime, type Feature, type FeatureContext, type Lifetime } from "../feature.ts";
+import { createRunsFeature } from "../features/runs/feature.ts";
+import { runsContract } from "../features/runs/contract.ts";
+import { Journal } from "../features/runs/journal.ts";
+import { type RunSettings, Runs } from "../features/runs/runs.ts";
+import { prepareSchema } from "../features/schema.ts";
+import { sessionsContract } from "../features/sessions/contract.ts";
+import { createSessionsFeature } from "../features/sessions/feature.ts";
+import { DEFAULT_AGENT, Sessions } from "../features/sessions/sessions.ts";
+import { createSystemFeature } from "../features/system/feature.ts";
+import { createVoicewakeFeature } from "../features/voicewake/feature.ts";
+import type { Metric } from "../http/metrics.ts";
+import type { Clock, Crypto, Database, Log, Runner, Timers } from "../ports.ts";
+import { createDispatcher, type Dispatcher } from "../rpc/dispatch.ts";
+import { Hub } from "../rpc/hub.ts";
+import { createTable, type Table } from "../rpc/table.ts";
+import { VERSION } from "../version.ts";
+
+/** What the runtime state is made of. */
+export interface RuntimeParts {
+  readonly store: ConfigStore;
+  readonly snapshot: ValidSnapshot;
+  readonly db: Database;
+  readonly runner: Runner;
+  /** The model of a session nobody gave one, for people. */
+  readonly defaultModel: () => string;
+  readonly runtime: string;
+  readonly rssBytes: () => number;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly crypto: Crypto;
+  readonly log: Log;
+}
+
+/** Everything that lives while the gateway runs and knows no socket. */
+export interface GatewayRuntimeState {
+  readonly table: Table;
+  readonly hub: Hub;
+  readonly dispatcher: Dispatcher;
+  readonly runs: Runs;
+  readonly lifetime: Lifetime;
+  health(): Health;
+  metrics(): Metric[];
+}
+
+/** Registry, hub, dispatcher and the features, started. */
+export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeState {
+  const { store, db, clock, crypto, log } = parts;
+  const startedMs = clock.elapsed();
+  prepareSchema(db);
+  const table = createTable();
+  const hub = new Hub(table, crypto.id());
+  const dispatcher = createDispatcher({ table, clock, crypto, log });
+  const journal = new Journal(db);
+  const cut = journal.interruptOpen(clock.now());
+  if (cut > 0) log.warn("runs were cut by the last stop", { runs: cut });
+
+  const sessions: Sessions = new Sessions({
+    ...parts,
+    publish: hub.publisher(sessionsContract),
+    keepMax: () => keepMaxOf(store),
+    isActive: (sessionId) => runs.isActive(sessionId),
+  });
+  const runs = new Runs({ ...parts, journal, sessions, publish: hub.publisher(runsContract), settings: () => runSettings(store) });
+
+  const health = (): Health => ({
+    ok: true,
+    ts: clock.now(),
+    uptimeMs: Math.round(clock.elapsed() - startedMs),
+    clients: hub.size,
+    runs: runs.counts(),
+  });
+  const system = createSystemFeature({
+    health,
+    status: () => statusOf(parts, { sessions, health: health() }),
+    presence: () => hub.presence(),
+    onClients: (work) => hub.onClients(work),
+  });
+
+  const state: GatewayRuntimeState = {
+    table,
+    hub,
+    dispatcher,
+    runs,
+    lifetime: createLifetime((error) => log.error("stop failed", { error: String(error) })),
+    health,
+    metrics: () => metricsOf(health(), { hub, dispatcher, rssBytes: parts.rssBytes() }),
+  };
+  const isAgent = (id: string): boolean => id === DEFAULT_AGENT || store.current().agents.list.some((agent) => agent.id === id);
+  const features = [
+    system,
+    createSessionsFeature({ sessions, isAgent, abortRuns: (key) => runs.abort(key, undefined, "deleted") }),
+    createRunsFeature({ runs, journal, sessions }),
+    createVoicewakeFeature(db),
+  ];
+  for (const feature of features) startFeature(feature, state, parts);
+  return state;
+}
+
+/** A feature's methods and events are there from here until its lifetime ends. */
+function startFeature(feature: Feature, state: GatewayRuntimeState, parts: RuntimeParts): void {
+  const { clock, timers, crypto, log, store } = parts;
+  const context: FeatureContext = {
+    // The root schema has this section from the feature's own contract.
+    config: () => store.current()[feature.name] as ReturnType<FeatureContext["config"]>,
+    publish: state.hub.publisher(feature),
+    clock,
+    timers,
+    crypto,
+    log,
+    onStop: state.lifetime.onStop,
+  };
+  const { handlers } = feature.start(context);
+  state.lifetime.onStop(state.table.add(feature, handlers));
+}
+
+function keepMaxOf(store: ConfigStore): number {
+  const section = sessionsContract.config?.parse(store.current()[sessionsContract.name]);
+  return section?.keepMax ?? 0;
+}
+
+function runSettings(store: ConfigStore): RunSettings {
+  const { agents } = store.current();
+  const { defaults } = agents;
+  return {
+    activeMax: defaults.maxConcurrent,
+    timeoutMs: defaults.timeoutSeconds * 1_000,
+    agent(agentId) {
+      const named = agents.list.find((agent) => agent.id === agentId);
+      return {
+        models: toModels(named?.model ?? defaults.model),
+        systemPrompt: named?.systemPrompt ?? defaults.systemPrompt,
+      };
+    },
+  };
+}
+
+function statusOf(parts: RuntimeParts, now: { sessions: Sessions; health: Health }) {
+  const { snapshot, store, runtime } = parts;
+  const { uptimeMs, clients, runs } = now.health;
+  return {
+    version: VERSION,
+    runtime,
+    uptimeMs,
+    config: {
+      path: snapshot.path,
+      hash: snapshot.exists ? snapshot.hash : "",
+      valid: true,
+      warnings: snapshot.warnings.map((warning) => warning.message),
+    },
+    stateDir: store.paths.stateDir,
+    model: parts.defaultModel(),
+    sessions: now.sessions.count(),
+    runs,
+    clients,
+    memory: { rssBytes: parts.rssBytes() },
+  };
+}
+
+function metricsOf(health: Health, now: { hub: Hub; dispatcher: Dispatcher; rssBytes: number }): Metric[] {
+  const runs = { name: "gateway_runs", help: "Runs by state.", type: "gauge" as const };
+  return [
+    { name: "gateway_uptime_seconds", help: "Time since the start.", type: "gauge", value: health.uptimeMs / 1_000 },
+    { name: "gateway_clients", help: "Clients connected.", type: "gauge", value: health.clients },
+    { name: "gateway_requests_active", help: "Requests being worked on.", type: "gauge", value: now.dispatcher.active() },
+    { name: "gateway_events_total", help: "Events published.", type: "counter", value: now.hub.seq },
+    { ...runs, labels: { state: "active" }, value: health.runs.active },
+    { ...runs, labels: { state: "queued" }, value: health.runs.queued },
+    { name: "process_resident_memory_bytes", help: "Resident memory.", type: "gauge", value: now.rssBytes },
+  ];
+}
