@@ -22,8 +22,8 @@ export interface Call<E extends ErrorCode = ErrorCode> {
 }
 
 export type Handler<M> =
-  M extends Method<infer P, infer R, infer E>
-    ? (params: z.output<P>, call: Call<E>) => z.input<R> | Promise<z.input<R>>
+  M extends Method<infer P, infer R>
+    ? (params: z.output<P>, call: Call<M["errors"][number]>) => z.input<R> | Promise<z.input<R>>
     : never;
 
 export type Handlers<Ms extends Methods> = { readonly [K in keyof Ms]: Handler<Ms[K]> };

@@ -77,14 +77,14 @@ type MethodSpec<P, R, E> = {
  */
 export function method<P extends ParamsSchema, R extends ResultSchema, E extends ErrorCode = never>(
   spec: MethodSpec<P, R, E>,
-): Method<P, R, E> {
+): Method<P, R, NoInfer<E>> {
   return { kind: "method", errors: [], effect: false, ...spec };
 }
 
 /** Declares a method that changes something; its params gain an optional `idempotencyKey` unless they name one. */
 export function effect<P extends ParamsSchema, R extends ResultSchema, E extends ErrorCode = never>(
   spec: MethodSpec<P, R, E>,
-): Method<Keyed<P>, R, E> {
+): Method<Keyed<P>, R, NoInfer<E>> {
   const keyed = "idempotencyKey" in spec.params.shape ? spec.params : spec.params.extend({ idempotencyKey: IdempotencyKey.optional() });
   // `keyed` is P or P with the key, which is what Keyed<P> says; the compiler cannot follow the branch.
   return { kind: "method", errors: [], ...spec, params: keyed as Keyed<P>, effect: true };

@@ -76,7 +76,7 @@ export function createSample(): Sample {
         if (how === "reject") await Promise.reject(new Error("hidden words"));
         if (how === "throw") throw new Error("hidden words");
         // Not what the schema says: what a bug in a handler does.
-        return { extra: 1 } as object;
+        return { extra: 1 } as unknown as Record<string, never>;
       },
       "sample.count": ({ by }, call) => {
         if (failNext) {
