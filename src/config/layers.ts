@@ -1,0 +1,197 @@
+import type { z } from "zod";
+import { checkKeys } from "./check.ts";
+import type { Document } from "./document.ts";
+import { fromEnvironment, fromFlags } from "./env.ts";
+import type { Environment, Flag, Given } from "./env.ts";
+import { byPlace, placeOf, toComplaints } from "./issues.ts";
+import type { Complaint, ConfigIssue } from "./issues.ts";
+import { isObject, keyOf, quote } from "./leaves.ts";
+import type { Leaf, Path } from "./leaves.ts";
+import { createLookup, resolveReferences } from "./references.ts";
+import type { Config } from "./schema.ts";
+
+/** From the weakest to the strongest. */
+export type Layer = "default" | "file" | "env" | "flag";
+
+/** What one layer says about one leaf, and where it says so. */
+export interface Setting {
+  readonly layer: Layer;
+  readonly value: unknown;
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+  /** The variable or flag. */
+  readonly name?: string;
+}
+
+/** By leaf key: the setting in force, then those it hides, the strongest first. The default is always last. */
+export type Provenance = ReadonlyMap<string, readonly [Setting, ...Setting[]]>;
+
+export interface LayersInput {
+  readonly schema: z.ZodObject;
+  readonly leaves: readonly Leaf[];
+  /** What each environment variable sets. */
+  readonly names: ReadonlyMap<string, Leaf>;
+  /** The file's name as shown, and what it says; no document when there is no file. */
+  readonly file: string;
+  readonly document: Document | undefined;
+  readonly env: Environment;
+  readonly flags: readonly Flag[];
+}
+
+export type Layered = { readonly warnings: readonly ConfigIssue[] } & (
+  | { readonly valid: true; readonly config: Config; readonly provenance: Provenance }
+  | { readonly valid: false; readonly errors: readonly ConfigIssue[] }
+);
+
+/** Lays defaults, file, environment and flags over each other and validates the whole. */
+export function composeLayers(input: LayersInput): Layered {
+  const { schema, leaves } = input;
+  const outside = fromEnvironment(input.names, input.env);
+  const given = [...outside.given, ...fromFlags(leaves, input.flags)];
+  const file = readFileLayer(input, given);
+  const errors = [...file.errors];
+  const warnings = [...file.warnings];
+  for (const message of outside.warnings) warnings.push({ layer: "env", key: "", message });
+
+  const tree = structuredClone(file.value);
+  for (const one of given) {
+    const state = one.error ?? overlay({ tree, leaves, warnings }, one);
+    if (state !== undefined) errors.push(blame(input, { path: one.leaf.path, state }, one));
+  }
+  if (file.unused.length > 0)
+    warnings.push({ layer: "file", file: input.file, key: "", message: listed(file.unused) });
+  if (outside.unused.length > 0) warnings.push({ layer: "env", key: "", message: listed(outside.unused) });
+  // A config is validated a few times in a process's life: compiled validators would cost more than they save.
+  const result = schema.safeParse(tree, { jitless: true, reportInput: true });
+  if (!result.success) {
+    for (const complaint of toComplaints(schema, result.error.issues)) {
+      const source = given.findLast(({ leaf }) => startsWith(complaint.path, leaf.path));
+      errors.push(blame(input, complaint, source));
+    }
+  }
+  if (!result.success || errors.length > 0)
+    return { valid: false, errors: errors.toSorted(byPlace), warnings };
+  // The core sections are part of every root schema, which is what Config says of its output.
+  const config = deepFreeze(result.data) as Config;
+  return { valid: true, config, provenance: provenanceOf(input, file.value, given), warnings };
+}
+
+function listed(names: readonly string[]): string {
+  return `Not used here: ${names.join(", ")}`;
+}
+
+interface FileLayer {
+  readonly value: Record<string, unknown>;
+  readonly errors: readonly ConfigIssue[];
+  readonly warnings: readonly ConfigIssue[];
+  readonly unused: readonly string[];
+}
+
+/** What the file says: known keys only, references resolved. */
+function readFileLayer(input: LayersInput, given: readonly Given[]): FileLayer {
+  const { schema, leaves, file, document, env } = input;
+  if (!document) return { value: {}, errors: [], warnings: [], unused: [] };
+  const checked = checkKeys(schema, document.value, { leaves });
+  const written = valueAt(checked.value, ["env"]);
+  const vars = given.findLast(({ leaf }) => leaf.key === "env.vars");
+  const section =
+    isObject(written) && vars ? { ...written, vars: vars.value } : (written ?? { vars: vars?.value });
+  const resolved = resolveReferences(checked.value, createLookup(env, section));
+  const issue = (path: Path, of: "key" | "value", message: string): ConfigIssue => ({
+    layer: "file",
+    file,
+    ...placeOf(document, path, of),
+    key: keyOf(path),
+    message,
+  });
+  const errors = [
+    ...checked.errors.map(({ path, message }) => issue(path, "key", message)),
+    ...resolved.errors.map(({ path, message }) =>
+      issue(path, "value", `Cannot use ${quote(keyOf(path))}: ${message}`),
+    ),
+  ];
+  const warnings = [
+    ...checked.warnings.map(({ path, message }) => issue(path, "key", message)),
+    ...resolved.warnings.map(({ path, message }) => issue(path, "value", `${quote(keyOf(path))} ${message}`)),
+    ...autoBind(checked.value).map((message) => issue(["gateway", "bind"], "value", message)),
+  ];
+  const value = isObject(resolved.value) ? resolved.value : {};
+  return { value, errors, warnings, unused: checked.unused.map(keyOf) };
+}
+
+/** The one value of the system we replace that is taken to mean less than it did. */
+function autoBind(value: unknown): readonly string[] {
+  if (valueAt(value, ["gateway", "bind"]) !== "auto") return [];
+  return [
+    '"gateway.bind" is "auto", which listens on loopback only here; write "lan" or an IP address for more',
+  ];
+}
+
+interface Target {
+  readonly tree: Record<string, unknown>;
+  readonly leaves: readonly Leaf[];
+  readonly warnings: ConfigIssue[];
+}
+
+/** Puts a value from outside into the tree. @returns what is wrong with it, if its keys already are */
+function overlay({ tree, leaves, warnings }: Target, one: Given): string | undefined {
+  const { leaf, layer, name } = one;
+  const checked = checkKeys(leaf.schema, one.value, { leaves, path: leaf.path });
+  for (const { path, message } of checked.warnings) warnings.push({ layer, name, key: keyOf(path), message });
+  let at = tree;
+  for (const step of leaf.path.slice(0, -1)) {
+    const next = Object.hasOwn(at, step) ? at[step] : (at[step] = {});
+    // Something else is in the way, which validation is about to say better.
+    if (!isObject(next)) return undefined;
+    at = next;
+  }
+  at[leaf.path.at(-1) ?? ""] = checked.value;
+  return checked.errors[0]?.message.replace(/^Cannot use /, "");
+}
+
+function blame(input: LayersInput, { path, state }: Complaint, source: Given | undefined): ConfigIssue {
+  const key = keyOf(path);
+  if (!source) {
+    const place = placeOf(input.document, path, "value");
+    return { layer: "file", file: input.file, ...place, key, message: `Cannot use ${quote(key)}: ${state}` };
+  }
+  const { layer, name, leaf } = source;
+  const where = path.length > leaf.path.length ? `${name} (${key})` : name;
+  return { layer, name, key, message: `Cannot use ${where}: ${state}` };
+}
+
+function startsWith(path: Path, start: Path): boolean {
+  return start.every((step, index) => path[index] === step);
+}
+
+function provenanceOf(input: LayersInput, fileValue: unknown, given: readonly Given[]): Provenance {
+  const { document, file } = input;
+  return new Map(
+    input.leaves.map((leaf) => {
+      const settings: [Setting, ...Setting[]] = [{ layer: "default", value: leaf.default }];
+      const position = document?.position(leaf.path);
+      if (position)
+        settings.unshift({ layer: "file", value: valueAt(fileValue, leaf.path), file, ...position });
+      for (const { layer, name, value } of given.filter((one) => one.leaf === leaf)) {
+        settings.unshift({ layer, name, value });
+      }
+      return [leaf.key, settings];
+    }),
+  );
+}
+
+export function valueAt(value: unknown, path: Path): unknown {
+  let at = value;
+  for (const step of path) {
+    if (Array.isArray(at)) at = at[Number(step)];
+    else at = isObject(at) && Object.hasOwn(at, step) ? at[step] : undefined;
+  }
+  return at;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const member of Object.values(value)) deepFreeze(member);
+  return Object.freeze(value);
+}

@@ -1,0 +1,307 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Answer, completion, sseEvents, type Usage, wordsOf } from "./openai-chunks.ts";
+
+/** What the server does with one chat completion. */
+export type Behaviour =
+  | ({ readonly kind: "answer" } & Answer)
+  /** An error; the body is OpenAI's error object around `message`, or `body` as it is. */
+  | {
+      readonly kind: "status";
+      readonly status: number;
+      readonly headers?: Headers;
+      readonly message?: string;
+      readonly body?: string;
+    }
+  /** The stream ends early: connection reset, closed without an end mark, or closed inside an event. */
+  | { readonly kind: "cut"; readonly how: "reset" | "close" | "mid_event"; readonly after: readonly string[] }
+  /** Nothing more comes: not even a status line, or not another event after these words. */
+  | { readonly kind: "stall"; readonly after?: readonly string[] }
+  /** A 200 with exactly these bytes, in odd pieces. */
+  | { readonly kind: "raw"; readonly headers?: Headers; readonly body: string };
+
+type Headers = Readonly<Record<string, string>>;
+
+/** How a request ended, and when by `performance.now()`. */
+export interface RequestEnd {
+  readonly how: "answered" | "cut" | "aborted";
+  readonly atMs: number;
+}
+
+/** One chat completion that was asked for. */
+export interface SeenRequest {
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly model: string;
+  readonly messages: readonly { readonly role: string; readonly content: string }[];
+  /** For a `gated` answer: lets that many more events out. */
+  release(events?: number): void;
+  /** `aborted`: the client closed the connection before the answer was whole. */
+  readonly ended: Promise<RequestEnd>;
+}
+
+export interface OpenAiServer {
+  /** Base URL, as in `http://127.0.0.1:PORT/v1`. */
+  readonly url: string;
+  /** Where `/api/tags` is. */
+  readonly origin: string;
+  readonly requests: readonly SeenRequest[];
+  /** The next chat completion that nobody has taken yet, come or coming. */
+  next(): Promise<SeenRequest>;
+  /** For the next requests of any model, one each. */
+  queue(...behaviours: Behaviour[]): void;
+  /** For each request of this model without a queued one: one after the other, the last for ever. */
+  on(model: string, ...behaviours: Behaviour[]): void;
+  stop(): Promise<void>;
+}
+
+export interface OpenAiServerOptions {
+  /** Asked of every request; without it none is. */
+  readonly apiKey?: string;
+  /** Answers 400 to `stream_options`, as old servers do. */
+  readonly refusesStreamOptions?: boolean;
+  /** What `/api/tags` of Ollama lists; without it the server is no Ollama. */
+  readonly tags?: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** An OpenAI-compatible server on loopback, on a port the system picks. Unscripted it repeats the message. */
+export async function startOpenAiServer(options: OpenAiServerOptions = {}): Promise<OpenAiServer> {
+  const state = new State(options);
+  const server = createServer((request, response) => {
+    void state.serve(request, response).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : new Error(String(error)));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/v1`,
+    origin: `http://127.0.0.1:${port}`,
+    requests: state.requests,
+    next: () => state.next(),
+    queue: (...behaviours) => void state.queued.push(...behaviours),
+    on: (model, ...behaviours) => void state.byModel.set(model, behaviours),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+class State {
+  readonly requests: SeenRequest[] = [];
+  readonly queued: Behaviour[] = [];
+  readonly byModel = new Map<string, Behaviour[]>();
+  readonly #options: OpenAiServerOptions;
+  readonly #waiting: ((request: SeenRequest) => void)[] = [];
+  #taken = 0;
+
+  constructor(options: OpenAiServerOptions) {
+    this.#options = options;
+  }
+
+  next(): Promise<SeenRequest> {
+    const come = this.requests[this.#taken++];
+    return come ? Promise.resolve(come) : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { apiKey, tags } = this.#options;
+    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    const call = `${request.method} ${path}`;
+    if (call === "GET /api/tags" && tags) return sendJson(response, 200, { models: tags });
+    const credential = request.headers.authorization ?? "";
+    if (apiKey !== undefined && credential !== `Bearer ${apiKey}`) {
+      const shown = credential.replace(/^Bearer /, "");
+      return sendError(response, 401, `Incorrect API key provided: ${shown}.`);
+    }
+    if (call === "GET /v1/models") {
+      const data = [...this.byModel.keys()].map((id) => ({
+        id,
+        object: "model",
+        created: 1_700_000_000,
+        owned_by: "test",
+      }));
+      return sendJson(response, 200, { object: "list", data });
+    }
+    if (call !== "POST /v1/chat/completions") return sendError(response, 404, `Invalid URL (${call})`);
+    const body = toRecord(JSON.parse(await readText(request)));
+    const { model, messages } = body;
+    if (typeof model !== "string") return sendError(response, 400, "you must provide a model parameter");
+    if (!Array.isArray(messages) || messages.length === 0)
+      return sendError(response, 400, "[] is too short - 'messages'");
+    const exchange = createExchange({ request, response, body, model });
+    this.#announce(exchange.seen);
+    if (this.#options.refusesStreamOptions && "stream_options" in body) {
+      return sendError(response, 400, "Unrecognized request argument supplied: stream_options");
+    }
+    await behave(exchange, this.#behaviour(exchange.seen));
+  }
+
+  #announce(seen: SeenRequest): void {
+    this.requests.push(seen);
+    this.#waiting.shift()?.(seen);
+  }
+
+  #behaviour(seen: SeenRequest): Behaviour {
+    const queued = this.queued.shift();
+    if (queued) return queued;
+    const scripted = this.byModel.get(seen.model) ?? [];
+    const next = scripted.length > 1 ? scripted.shift() : scripted[0];
+    return next ?? { kind: "answer", text: wordsOf(`Heard: ${seen.messages.at(-1)?.content ?? ""}`) };
+  }
+}
+
+// --- one request ---
+
+interface Exchange {
+  readonly seen: SeenRequest;
+  readonly response: ServerResponse;
+  readonly wantsStream: boolean;
+  readonly wantsUsage: boolean;
+  /** Resolves when one more gated event may go out, or never if the client has gone. */
+  readonly gate: () => Promise<void>;
+  /** What follows is our doing. */
+  cutting(): void;
+  readonly isGone: () => boolean;
+}
+
+function createExchange(from: {
+  request: IncomingMessage;
+  response: ServerResponse;
+  body: Record<string, unknown>;
+  model: string;
+}): Exchange {
+  const { request, response, body, model } = from;
+  const waiting: (() => void)[] = [];
+  let permits = 0;
+  let how: RequestEnd["how"] = "aborted";
+  let isGone = false;
+  const ended = new Promise<RequestEnd>((resolve) => {
+    response.on("finish", () => (how = how === "cut" ? how : "answered"));
+    response.on("close", () => {
+      isGone = true;
+      resolve({ how, atMs: performance.now() });
+    });
+  });
+  const messages = (body["messages"] as unknown[]).map((message) => {
+    const { role, content } = toRecord(message);
+    return { role: String(role), content: String(content) };
+  });
+  const release = (events = 1): void => {
+    permits += events;
+    for (; permits > 0 && waiting.length > 0; permits -= 1) waiting.shift()?.();
+  };
+  const gate = (): Promise<void> => {
+    if (permits === 0) return new Promise((resolve) => waiting.push(resolve));
+    permits -= 1;
+    return Promise.resolve();
+  };
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+  );
+  return {
+    seen: { headers, body, model, messages, release, ended },
+    response,
+    wantsStream: body["stream"] === true,
+    wantsUsage: toRecord(body["stream_options"])["include_usage"] === true,
+    gate,
+    cutting: () => void (how = "cut"),
+    isGone: () => isGone,
+  };
+}
+
+async function behave(exchange: Exchange, behaviour: Behaviour): Promise<void> {
+  const { response } = exchange;
+  switch (behaviour.kind) {
+    case "status": {
+      const { status, headers, message = "scripted", body } = behaviour;
+      if (body === undefined) return sendError(response, status, message, headers);
+      response.writeHead(status, { "content-type": "text/html", ...headers }).end(body);
+      return;
+    }
+    case "answer":
+      return await answer(exchange, behaviour);
+    case "stall":
+      if (behaviour.after) await stream(exchange, { text: behaviour.after, finish: null, done: false });
+      return;
+    case "cut":
+      return await cut(exchange, behaviour);
+    case "raw":
+      response.writeHead(200, { "content-type": "text/event-stream", ...behaviour.headers });
+      await sendOdd(exchange, behaviour.body);
+      response.end();
+  }
+}
+
+async function answer(exchange: Exchange, content: Answer): Promise<void> {
+  const { response, seen, wantsStream } = exchange;
+  if (!wantsStream) return sendJson(response, 200, completion(seen.model, content, usageOf(seen, content)));
+  await stream(exchange, content);
+  if (!exchange.isGone()) response.end();
+}
+
+async function cut(exchange: Exchange, { how, after }: Extract<Behaviour, { kind: "cut" }>): Promise<void> {
+  const { response } = exchange;
+  await stream(exchange, { text: after, finish: null, done: false });
+  exchange.cutting();
+  if (how === "mid_event")
+    await sendOdd(exchange, 'data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":{"con');
+  if (how === "reset") response.destroy();
+  else response.end();
+}
+
+async function stream(exchange: Exchange, content: Answer): Promise<void> {
+  const { response, seen, wantsUsage } = exchange;
+  const headers = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" };
+  response.writeHead(200, headers);
+  const usage = wantsUsage && content.usage !== null ? usageOf(seen, content) : undefined;
+  for (const event of sseEvents(seen.model, content, usage)) {
+    if (content.gated) await exchange.gate();
+    if (exchange.isGone()) return;
+    await sendOdd(exchange, event);
+  }
+}
+
+/** Sizes of the pieces on the wire: they end inside lines, inside characters, between the two line ends. */
+const ODD_BYTES = [1, 7, 2, 31, 3, 61, 5];
+
+async function sendOdd(exchange: Exchange, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  for (let from = 0, turn = 0; from < bytes.length && !exchange.isGone(); turn += 1) {
+    const size = ODD_BYTES[turn % ODD_BYTES.length] ?? 1;
+    exchange.response.write(bytes.subarray(from, from + size));
+    from += size;
+    // Lets the piece leave by itself.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function usageOf(seen: SeenRequest, content: Answer): Usage {
+  if (content.usage) return content.usage;
+  const prompt = seen.messages.reduce((sum, message) => sum + wordsOf(message.content).length, 0);
+  const said = (content.text ?? []).length + (content.thinking ?? []).length;
+  return { prompt_tokens: prompt, completion_tokens: said, total_tokens: prompt + said };
+}
+
+// --- plumbing ---
+
+async function readText(request: IncomingMessage): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of request) chunks.push(chunk as Uint8Array);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown, headers: Headers = {}): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
+}
+
+function sendError(response: ServerResponse, status: number, message: string, headers: Headers = {}): void {
+  const type = status === 429 ? "rate_limit_error" : status >= 500 ? "server_error" : "invalid_request_error";
+  sendJson(response, status, { error: { message, type, param: null, code: null } }, headers);
+}
+
+function toRecord(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,407 @@
+import { describe, expect, test } from "bun:test";
+import { z } from "zod";
+import { formatIssue } from "../../../src/config/issues.ts";
+import { valueAt } from "../../../src/config/layers.ts";
+import type { Config } from "../../../src/config/schema.ts";
+import { EXAMPLE, layered, leaves } from "./support.ts";
+
+function configOf(text: string | undefined, outside: Parameters<typeof layered>[1] = {}): Config {
+  const result = layered(text, outside);
+  if (!result.valid) throw new Error(result.errors.map(formatIssue).join("\n"));
+  return result.config;
+}
+
+/** What one layer says, as written in the file, in a variable, on the command line, and what that means. */
+const SAMPLES: Record<
+  string,
+  { file: unknown; means?: unknown; env: [string, unknown]; flag: [string, unknown] }
+> = {
+  "gateway.port": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "gateway.bind": { file: "lan", env: ["tailnet", "tailnet"], flag: ["127.0.0.2", "127.0.0.2"] },
+  "gateway.mode": { file: "remote", env: ["local", "local"], flag: ["remote", "remote"] },
+  "gateway.auth.mode": { file: "token", env: ["password", "password"], flag: ["none", "none"] },
+  "gateway.auth.token": { file: "a", env: ["b", "b"], flag: ["c", "c"] },
+  "gateway.auth.password": { file: "a", env: ["b", "b"], flag: ["c", "c"] },
+  "gateway.allowedHosts": { file: ["a"], env: ["b,c", ["b", "c"]], flag: ["d", ["d"]] },
+  "gateway.allowedOrigins": {
+    file: ["http://a"],
+    env: ["http://b", ["http://b"]],
+    flag: ["app://c", ["app://c"]],
+  },
+  "gateway.trustedProxies": { file: ["10.0.0.1"], env: ["::1", ["::1"]], flag: ["10.0.0.3", ["10.0.0.3"]] },
+  "gateway.limits.frameBytesMax": { file: 65_536, env: ["65537", 65_537], flag: ["65538", 65_538] },
+  "gateway.limits.clientsMax": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "gateway.metrics.public": { file: true, env: ["false", false], flag: ["true", true] },
+  "gateway.log.format": { file: "json", env: ["text", "text"], flag: ["json", "json"] },
+  "gateway.log.level": { file: "debug", env: ["warn", "warn"], flag: ["error", "error"] },
+  "agents.defaults.model": { file: "a/a", env: ["b/b", "b/b"], flag: ["c/c", "c/c"] },
+  "agents.defaults.systemPrompt": { file: "a", env: ["b", "b"], flag: ["c", "c"] },
+  "agents.defaults.timeoutSeconds": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "agents.defaults.maxConcurrent": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "agents.list": { file: [{ id: "a" }], env: ['[{"id":"b"}]', [{ id: "b" }]], flag: ["[]", []] },
+  "models.providers": {
+    file: { a: { baseUrl: "http://a" } },
+    means: { a: { baseUrl: "http://a", api: "openai-completions", models: [] } },
+    env: ["{}", {}],
+    flag: ["{}", {}],
+  },
+  "env.vars": { file: { A: "a" }, env: ['{"A":"b"}', { A: "b" }], flag: ['{"A":"c"}', { A: "c" }] },
+};
+
+describe("layers", () => {
+  test.each(leaves.map((leaf) => [leaf.key, leaf] as const))(
+    "%s: default < file < environment < flag",
+    (key, leaf) => {
+      const sample = SAMPLES[key];
+      if (!sample) throw new Error(`there is no sample for ${key}`);
+      const text = JSON.stringify(
+        leaf.path.reduceRight<unknown>((value, name) => ({ [name]: value }), sample.file),
+      );
+      const env = { [leaf.env]: sample.env[0] };
+      const flags = [{ key, name: "--it", value: sample.flag[0] }];
+      const steps = [
+        layered(undefined),
+        layered(text),
+        layered(text, { env }),
+        layered(text, { env, flags }),
+      ];
+      const seen = steps.map((result) => (result.valid ? valueAt(result.config, leaf.path) : result.errors));
+      expect(seen[0]).toEqual(leaf.default);
+      expect(seen[1]).toEqual(sample.means ?? sample.file);
+      expect(seen[2]).toEqual(sample.env[1]);
+      expect(seen[3]).toEqual(sample.flag[1]);
+
+      const last = steps[3];
+      const settings = last?.valid ? last.provenance.get(key) : undefined;
+      expect(settings?.map(({ layer }) => layer)).toEqual(["flag", "env", "file", "default"]);
+      expect(settings?.[0]).toEqual({ layer: "flag", name: "--it", value: sample.flag[1] });
+      expect(settings?.[1]).toEqual({ layer: "env", name: leaf.env, value: sample.env[1] });
+      expect(settings?.[2]).toMatchObject({
+        layer: "file",
+        file: "moltbot.json",
+        line: 1,
+        value: sample.file,
+      });
+      expect(settings?.[3]).toEqual({ layer: "default", value: leaf.default });
+    },
+  );
+
+  test("a setting remembers the line and column of its key", () => {
+    const result = layered('{\n  "gateway": {\n    // why\n    "limits": { "clientsMax": 5 }\n  }\n}');
+    expect(result.valid && result.provenance.get("gateway.limits.clientsMax")?.[0]).toEqual({
+      layer: "file",
+      value: 5,
+      file: "moltbot.json",
+      line: 4,
+      column: 17,
+    });
+  });
+
+  test("the configuration is frozen, all the way down", () => {
+    const config = configOf(
+      '{"models":{"providers":{"a":{"baseUrl":"http://a","models":[{"id":"m","cost":{"input":1}}]}}}}',
+    );
+    const unfrozen: string[] = [];
+    const visit = (value: unknown, path: string): void => {
+      if (typeof value !== "object" || value === null) return;
+      if (!Object.isFrozen(value)) unfrozen.push(path);
+      for (const [name, member] of Object.entries(value)) visit(member, `${path}.${name}`);
+    };
+    visit(config, "");
+    expect(unfrozen).toEqual([]);
+    expect(() => {
+      (config.gateway as { port: number }).port = 1;
+    }).toThrow();
+  });
+
+  test("two readings share nothing that could be changed", () => {
+    expect(configOf("{}").gateway.allowedHosts).not.toBe(configOf("{}").gateway.allowedHosts);
+  });
+
+  test("the protocol's example loads, and says once what is not used", () => {
+    const result = layered(EXAMPLE, { env: { OLLAMA_KEY: "key of ollama" } });
+    expect(result.valid && result.config.models.providers["ollama"]?.apiKey).toBe("key of ollama");
+    expect(result.valid && result.config.agents.defaults.model).toEqual({
+      primary: "ollama/qwen3",
+      fallbacks: [],
+    });
+    expect(result.warnings.map(formatIssue)).toEqual([
+      "moltbot.json: Not used here: gateway.reload, session, plugins, discovery",
+    ]);
+  });
+
+  test("the protocol's example without its variable", () => {
+    const result = layered(EXAMPLE);
+    expect(!result.valid && result.errors.map(formatIssue)).toEqual([
+      'moltbot.json:4:92: Cannot use "models.providers.ollama.apiKey": the variable OLLAMA_KEY is not set, or empty',
+    ]);
+  });
+
+  test("a feature's section, with what it does not know", () => {
+    const sections = {
+      session: z
+        .strictObject({ keepMax: z.int().min(1).default(500).meta({ reload: "live" }) })
+        .meta({ unused: ["dmScope"] }),
+    };
+    const outside = { sections, env: { CLAWDBOT_SESSION_KEEP_MAX: "7" } };
+    expect(configOf('{"session":{"dmScope":"main"}}', outside)["session"]).toEqual({ keepMax: 7 });
+    expect(configOf(undefined, { sections })["session"]).toEqual({ keepMax: 500 });
+    const wrong = layered('{"session":{"keepMin":1}}', { sections });
+    expect(!wrong.valid && wrong.errors[0]?.message).toBe(
+      'Cannot use "session.keepMin": there is no such key, did you mean "session.keepMax"',
+    );
+  });
+});
+
+describe("errors in the file", () => {
+  const cases: [string, string, string[]][] = [
+    [
+      "a mistyped key",
+      '{\n  "gateway": {\n    "prot": 18789\n  }\n}',
+      ['3:5: Cannot use "gateway.prot": there is no such key, did you mean "gateway.port"'],
+    ],
+    [
+      "another case",
+      '{"gateway":{"Port":1}}',
+      ['1:13: Cannot use "gateway.Port": there is no such key, did you mean "gateway.port"'],
+    ],
+    [
+      "a mistyped section of the system we replace",
+      '{"chanels":{}}',
+      ['1:2: Cannot use "chanels": there is no such key, did you mean "channels"'],
+    ],
+    [
+      "a key at the wrong level",
+      '{"token":"x"}',
+      ['1:2: Cannot use "token": there is no such key, did you mean "gateway.auth.token"'],
+    ],
+    [
+      "a key like no other",
+      '{"zzz":1}',
+      ['1:2: Cannot use "zzz": there is no such key; known here: gateway, agents, models, env'],
+    ],
+    [
+      "a key named like a method",
+      '{"gateway":{"toString":1}}',
+      [
+        '1:13: Cannot use "gateway.toString": there is no such key; known here: port, bind, mode, auth, allowedHosts, allowedOrigins, trustedProxies, limits, metrics, log',
+      ],
+    ],
+    [
+      "a key that has moved",
+      '{"gateway":{"token":"x"}}',
+      ['1:13: Cannot use "gateway.token": it is called "gateway.auth.token" now'],
+    ],
+    [
+      "an include",
+      '{"$include":"x"}',
+      ['1:2: Cannot use "$include": included files are not read by this version'],
+    ],
+    [
+      "a wrong kind",
+      '{"gateway":{"port":"80"}}',
+      ['1:20: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got text'],
+    ],
+    ["a null", '{"gateway":null}', ['1:12: Cannot use "gateway": wanted an object, got null']],
+    [
+      "a list for an object",
+      '{"gateway":{"auth":[]}}',
+      ['1:20: Cannot use "gateway.auth": wanted an object, got a list'],
+    ],
+    [
+      "out of range",
+      '{"gateway":{"port":65536}}',
+      ['1:20: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got 65536'],
+    ],
+    [
+      "a broken number",
+      '{"gateway":{"port":1.5}}',
+      ['1:20: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got 1.5'],
+    ],
+    [
+      "an unknown word",
+      '{"gateway":{"auth":{"mode":"trusted-proxy"}}}',
+      ['1:28: Cannot use "gateway.auth.mode": wanted "token", "password" or "none"'],
+    ],
+    [
+      "a bind that could widen",
+      '{"gateway":{"bind":"custom"}}',
+      ['1:20: Cannot use "gateway.bind": wanted the IP address itself in place of "custom"'],
+    ],
+    [
+      "a host name as bind",
+      '{"gateway":{"bind":"localhost"}}',
+      ['1:20: Cannot use "gateway.bind": wanted "loopback", "lan", "tailnet" or an IP address'],
+    ],
+    [
+      "an element",
+      '{"gateway":{"trustedProxies":["10.0.0.1","10.0.0.0/8"]}}',
+      ['1:42: Cannot use "gateway.trustedProxies.1": wanted an IP address'],
+    ],
+    [
+      "an origin with a wildcard",
+      '{"gateway":{"allowedOrigins":["https://*.x"]}}',
+      ['1:31: Cannot use "gateway.allowedOrigins.0": wanted an origin such as https://host:port'],
+    ],
+    [
+      "a secret of the wrong kind keeps quiet",
+      '{"gateway":{"auth":{"token":123456789}}}',
+      ['1:29: Cannot use "gateway.auth.token": wanted text, got a number'],
+    ],
+    [
+      "an alternative",
+      '{"agents":{"defaults":{"model":5}}}',
+      ['1:32: Cannot use "agents.defaults.model": wanted text or an object, got a number'],
+    ],
+    [
+      "inside an alternative",
+      '{"agents":{"defaults":{"model":{"primary":5}}}}',
+      ['1:43: Cannot use "agents.defaults.model.primary": wanted text, got a number'],
+    ],
+    [
+      "a mistyped key inside an alternative",
+      '{"agents":{"defaults":{"model":{"fallback":[]}}}}',
+      [
+        '1:33: Cannot use "agents.defaults.model.fallback": there is no such key, did you mean "agents.defaults.model.fallbacks"',
+      ],
+    ],
+    [
+      "something missing",
+      '{"models":{"providers":{\n"a b":{}}}}',
+      ['2:1: Cannot use "models.providers.\\"a b\\".baseUrl": it is missing, wanted text'],
+    ],
+    [
+      "a credential in an address",
+      '{"models":{"providers":{"a":{"baseUrl":"https://me:secret@x/v1"}}}}',
+      [
+        '1:40: Cannot use "models.providers.a.baseUrl": wanted an http or https address without user name and password',
+      ],
+    ],
+    [
+      "a user name in an address",
+      '{"models":{"providers":{"a":{"baseUrl":"http://me@x/v1"}}}}',
+      [
+        '1:40: Cannot use "models.providers.a.baseUrl": wanted an http or https address without user name and password',
+      ],
+    ],
+    [
+      "what tells editors the schema, out of its place",
+      '{"gateway":{"$schema":"x"}}',
+      [
+        '1:13: Cannot use "gateway.$schema": there is no such key; known here: port, bind, mode, auth, allowedHosts, allowedOrigins, trustedProxies, limits, metrics, log',
+      ],
+    ],
+    [
+      "an api nobody speaks",
+      '{"models":{"providers":{"a":{"baseUrl":"http://x","api":"openai"}}}}',
+      ['1:57: Cannot use "models.providers.a.api": wanted "openai-completions"'],
+    ],
+    [
+      "equal agents",
+      '{"agents":{"list":[{"id":"a"},{"id":"a"}]}}',
+      ['1:19: Cannot use "agents.list": two agents have the same id'],
+    ],
+    [
+      "several, by place",
+      '{"x1y":1,"gateway":{\n"port":-1,"mod":"local"}}',
+      [
+        '1:2: Cannot use "x1y": there is no such key; known here: gateway, agents, models, env',
+        '2:8: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got -1',
+        '2:11: Cannot use "gateway.mod": there is no such key, did you mean "gateway.mode"',
+      ],
+    ],
+  ];
+  test.each(cases)("%s", (_, text, wanted) => {
+    const result = layered(text);
+    expect(!result.valid && result.errors.map(formatIssue)).toEqual(
+      wanted.map((line) => `moltbot.json:${line}`),
+    );
+  });
+
+  test("a value the environment covers is not looked at, its neighbours are", () => {
+    const text = '{"gateway":{"port":"x","bind":5}}';
+    const result = layered(text, { env: { CLAWDBOT_GATEWAY_PORT: "1" } });
+    expect(!result.valid && result.errors.map(({ key }) => key)).toEqual(["gateway.bind"]);
+  });
+
+  test("of two wrong layers the stronger is to blame", () => {
+    const flags = [{ key: "gateway.port", name: "--port", value: "x" }];
+    const result = layered('{"gateway":{"port":"x"}}', { env: { CLAWDBOT_GATEWAY_PORT: "x" }, flags });
+    expect(!result.valid && result.errors.map(({ layer, name }) => [layer, name])).toEqual([
+      ["flag", "--port"],
+    ]);
+  });
+
+  test("what is in the way of the environment's value is the file's fault", () => {
+    const result = layered('{"gateway":"x"}', { env: { CLAWDBOT_GATEWAY_PORT: "1" } });
+    expect(!result.valid && result.errors.map(formatIssue)).toEqual([
+      'moltbot.json:1:12: Cannot use "gateway": wanted an object, got text',
+    ]);
+  });
+});
+
+describe("files of the system we replace", () => {
+  test("its keys are kept, listed once, and their references left alone", () => {
+    const text = `{
+      "$schema": "https://example.org/schema.json",
+      "meta": { "lastTouchedVersion": "2026.1.27" },
+      "channels": { "telegram": { "botToken": "\${TELEGRAM_TOKEN}" } },
+      "gateway": {
+        "mode": "local", "controlUi": { "basePath": "/ui" }, "tailscale": { "mode": "off" },
+        "auth": { "token": "x", "allowTailscale": false }
+      },
+      "agents": { "defaults": { "heartbeat": { "every": "30m" } }, "list": [{ "id": "main", "identity": { "name": "Clawd" } }] },
+      "models": { "mode": "merge", "providers": { "x": { "baseUrl": "http://x/v1", "headers": { "X-Key": "\${NOT_SET}" } } } },
+      "env": { "shellEnv": { "enabled": true } }
+    }`;
+    const result = layered(text);
+    expect(result.valid).toBe(true);
+    expect(result.warnings.map(({ message }) => message)).toEqual([
+      "Not used here: meta, channels, gateway.controlUi, gateway.tailscale, gateway.auth.allowTailscale, " +
+        "agents.defaults.heartbeat, agents.list.0.identity, models.mode, models.providers.x.headers, env.shellEnv",
+    ]);
+    expect(JSON.stringify(result.valid && result.config)).not.toContain("telegram");
+  });
+
+  test("a provider we cannot talk to is left out with a word, whatever else is in it", () => {
+    const text = `{ "models": { "providers": {
+      "claude": { "baseUrl": "x", "apiKey": "\${ANTHROPIC_KEY}", "api": "anthropic-messages", "new": 1 },
+      "local": { "baseUrl": "http://127.0.0.1:11434/v1" }
+    } } }`;
+    const result = layered(text);
+    expect(result.valid && Object.keys(result.config.models.providers)).toEqual(["local"]);
+    expect(result.warnings.map(formatIssue)).toEqual([
+      'moltbot.json:2:7: "models.providers.claude" is not used here: its api is "anthropic-messages", and only "openai-completions" is supported',
+    ]);
+  });
+
+  test("what is less safe than it looks is said by itself", () => {
+    const result = layered('{"gateway":{"tls":{"enabled":true},"bind":"auto"}}');
+    expect(result.valid && result.config.gateway.bind).toBe("auto");
+    expect(result.warnings.map(formatIssue)).toEqual([
+      'moltbot.json:1:13: "gateway.tls" is not used here: connections are not encrypted',
+      'moltbot.json:1:43: "gateway.bind" is "auto", which listens on loopback only here; write "lan" or an IP address for more',
+    ]);
+  });
+
+  test("its env section feeds references, below the environment", () => {
+    const text = `{
+      "env": { "KEY_A": "from env", "vars": { "KEY_B": "from vars", "KEY_C": "hidden" } },
+      "models": { "providers": {
+        "a": { "baseUrl": "http://a", "apiKey": "\${KEY_A}" },
+        "b": { "baseUrl": "http://b", "apiKey": "\${KEY_B}" },
+        "c": { "baseUrl": "http://c", "apiKey": "\${KEY_C}" }
+      } }
+    }`;
+    const { providers } = configOf(text, { env: { KEY_C: "from outside" } }).models;
+    expect(Object.values(providers).map(({ apiKey }) => apiKey)).toEqual([
+      "from env",
+      "from vars",
+      "from outside",
+    ]);
+    const covered = configOf(text, {
+      env: { KEY_C: "x", CLAWDBOT_ENV_VARS: '{"KEY_B":"from the variable"}' },
+    });
+    expect(covered.models.providers["b"]?.apiKey).toBe("from the variable");
+  });
+});

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "bun:test";
+import { z } from "zod";
+import { redact, secretValues } from "../../../src/config/redact.ts";
+import { layered, schema } from "./support.ts";
+
+const TEXT = `{
+  "gateway": { "auth": { "token": "CANARY-token", "password": "CANARY-password" } },
+  "models": { "providers": {
+    "a": { "baseUrl": "http://a", "apiKey": "\${A_KEY}", "models": [{ "id": "m", "headers": { "Authorization": "CANARY-header" }, "apiToken": "CANARY-extra" }] },
+    "b": { "baseUrl": "http://b" }
+  } },
+  "env": { "B_KEY": "CANARY-direct", "vars": { "C_KEY": "CANARY-vars", "TZ": "UTC" } }
+}`;
+
+function config() {
+  const result = layered(TEXT, { env: { A_KEY: "CANARY-reference" } });
+  if (!result.valid) throw new Error(JSON.stringify(result.errors));
+  return result.config;
+}
+
+const CANARIES = ["token", "password", "reference", "header", "extra", "direct", "vars"].map(
+  (name) => `CANARY-${name}`,
+);
+
+describe("secrets", () => {
+  test("none is left in a redacted copy, and all else is", () => {
+    const before = JSON.stringify(config());
+    for (const canary of CANARIES) expect(before).toContain(canary);
+    const copy = redact(schema, config());
+    expect(JSON.stringify(copy)).not.toContain("CANARY");
+    expect(copy).toMatchObject({
+      gateway: { port: 18789, auth: { token: "***", password: "***" } },
+      models: {
+        providers: { a: { baseUrl: "http://a", apiKey: "***", models: [{ id: "m", apiToken: "***" }] } },
+      },
+      env: { B_KEY: "***", vars: { C_KEY: "***", TZ: "***" } },
+    });
+  });
+
+  test("what is not set stays absent", () => {
+    const result = layered("{}");
+    const copy = redact(schema, result.valid ? result.config : {});
+    expect(copy).toHaveProperty("gateway.auth", {});
+  });
+
+  test("the copy is a copy", () => {
+    const original = config();
+    redact(schema, original);
+    expect(original.gateway.auth.token).toBe("CANARY-token");
+  });
+
+  test("all are listed for the log, but no text so short that it would hide ordinary words", () => {
+    expect(secretValues(schema, config()).toSorted()).toEqual(CANARIES.toSorted());
+  });
+
+  test("a secret leaf that is a list or an object is hidden whole", () => {
+    const root = z.strictObject({
+      keys: z.array(z.string()).meta({ secret: true }),
+      pair: z.strictObject({ a: z.string() }).meta({ secret: true }),
+    });
+    const value = { keys: ["CANARY-1", "CANARY-2"], pair: { a: "CANARY-3" } };
+    expect(redact(root, value)).toEqual({ keys: "***", pair: "***" });
+    expect(secretValues(root, value)).toEqual(["CANARY-1", "CANARY-2", "CANARY-3"]);
+  });
+
+  test("without a schema, names decide", () => {
+    const value = {
+      botToken: "CANARY",
+      nested: [{ apiKey: "CANARY", clientSecret: { x: "CANARY" } }],
+      keyboard: "qwerty",
+      token: null,
+    };
+    expect(redact(undefined, value)).toEqual({
+      botToken: "***",
+      nested: [{ apiKey: "***", clientSecret: "***" }],
+      keyboard: "qwerty",
+      token: null,
+    });
+  });
+});
+
+describe("errors", () => {
+  test("no message holds a value", () => {
+    const wrong = `{
+      "gateway": { "port": "CANARY", "bind": "CANARY", "mode": "CANARY", "auth": { "mode": "CANARY", "token": ["CANARY"] },
+        "trustedProxies": ["CANARY"], "allowedOrigins": ["CANARY"], "log": { "level": "CANARY" } },
+      "agents": { "defaults": { "model": ["CANARY"] }, "list": [{ "id": "CANARY CANARY" }] },
+      "models": { "providers": { "a": { "baseUrl": "CANARY", "apiKey": ["CANARY"], "api": "CANARY" } } },
+      "env": { "vars": { "X": ["CANARY"] } }
+    }`;
+    const result = layered(wrong, {
+      env: { CLAWDBOT_GATEWAY_METRICS_PUBLIC: "CANARY", CLAWDBOT_AGENTS_DEFAULTS_TIMEOUT_SECONDS: "CANARY" },
+    });
+    expect(!result.valid && result.errors.length).toBe(16);
+    expect(JSON.stringify(result)).not.toContain("CANARY");
+  });
+});

@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { formatIssue } from "../../../src/config/issues.ts";
+import { resolvePaths } from "../../../src/config/paths.ts";
+import { type ConfigStoreOptions, createConfigStore, type Snapshot } from "../../../src/config/store.ts";
+import { LIMITS } from "../../../src/contract/limits.ts";
+import { machine } from "./support.ts";
+
+let root: string;
+let home: string;
+let count = 0;
+beforeAll(async () => void (root = await mkdtemp(join(tmpdir(), "config-store-"))));
+afterAll(() => rm(root, { recursive: true }));
+beforeEach(() => void (home = join(root, String(count++))));
+
+async function put(path: string, text: string): Promise<string> {
+  const file = join(home, path);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+  return file;
+}
+
+const open = (options: Partial<ConfigStoreOptions> = {}) =>
+  createConfigStore({ ...machine, env: {}, home, ...options });
+
+function errorsOf(snapshot: Snapshot): string[] {
+  return snapshot.valid ? [] : snapshot.errors.map(formatIssue);
+}
+
+describe("loading", () => {
+  test("no file where none is needed: the defaults, and the place for one", async () => {
+    const store = open();
+    const snapshot = await store.load();
+    expect(snapshot).toMatchObject({
+      valid: true,
+      exists: false,
+      path: `${home}/.clawdbot/moltbot.json`,
+      hash: createHash("sha256").update("").digest("hex"),
+      warnings: [],
+    });
+    expect(store.current().gateway.port).toBe(18789);
+  });
+
+  test("a file: its path, hash, text and values", async () => {
+    const text = '{ "gateway": { "port": 4 } } // mine\n';
+    const path = await put(".clawdbot/moltbot.json", text);
+    const store = open();
+    const snapshot = await store.load();
+    expect(snapshot).toMatchObject({
+      valid: true,
+      exists: true,
+      path,
+      hash: createHash("sha256").update(text).digest("hex"),
+    });
+    expect(snapshot.valid && snapshot.document?.text).toBe(text);
+    expect(store.current()).toBe(snapshot.valid ? snapshot.config : store.current());
+    expect(store.current().gateway.port).toBe(4);
+  });
+
+  test("a bad edit changes nothing", async () => {
+    await put(".clawdbot/moltbot.json", '{ "gateway": { "port": 4 } }');
+    const store = open();
+    await store.load();
+    const before = store.current();
+    for (const [text, error] of [
+      ['{ "gateway": { "port": 5 ', '1:26: Cannot read configuration: a "}" is missing at the end'],
+      ["", "1:1: Cannot read configuration: the file is empty"],
+      [
+        '{ "gateway": { "prot": 5 } }',
+        '1:16: Cannot use "gateway.prot": there is no such key, did you mean "gateway.port"',
+      ],
+    ] as const) {
+      const path = await put(".clawdbot/moltbot.json", text);
+      const snapshot = await store.load();
+      expect(errorsOf(snapshot)).toEqual([`${path}:${error}`]);
+      expect(snapshot).toMatchObject({ exists: true, hash: createHash("sha256").update(text).digest("hex") });
+      expect(store.current()).toBe(before);
+    }
+    await put(".clawdbot/moltbot.json", '{ "gateway": { "port": 6 } }');
+    await store.load();
+    expect(store.current().gateway.port).toBe(6);
+  });
+
+  test("reading alone puts nothing in force", async () => {
+    const store = open();
+    expect((await store.readConfigFileSnapshot()).valid).toBe(true);
+    expect(() => store.current()).toThrow("Cannot read the configuration: none has been loaded");
+  });
+
+  test("a file that was named has to be there", async () => {
+    for (const options of [
+      { configPath: "~/mine.json" },
+      { env: { CLAWDBOT_CONFIG_PATH: `${home}/mine.json` } },
+    ]) {
+      const snapshot = await open(options).load();
+      expect(errorsOf(snapshot)).toEqual([
+        `${home}/mine.json: Cannot read configuration "${home}/mine.json": there is no such file`,
+      ]);
+    }
+    await put("mine.json", '{ "gateway": { "port": 9 } }');
+    const store = open({ configPath: "~/mine.json" });
+    await store.load();
+    expect(store.current().gateway.port).toBe(9);
+  });
+
+  test("a file that cannot be read is an error, not an empty configuration", async () => {
+    const path = join(home, ".clawdbot/moltbot.json");
+    await mkdir(path, { recursive: true });
+    expect(errorsOf(await open().load())[0]).toStartWith(`${path}: Cannot read configuration "${path}": `);
+  });
+
+  test("a file that is too large", async () => {
+    const path = await put(".clawdbot/moltbot.json", `{}${" ".repeat(LIMITS.configBytesMax)}`);
+    expect(errorsOf(await open().load())[0]).toStartWith(`${path}: Cannot read configuration "${path}": `);
+    await put(".clawdbot/moltbot.json", `{}${" ".repeat(LIMITS.configBytesMax - 2)}`);
+    expect(errorsOf(await open().load())).toEqual([]);
+  });
+
+  test("the first of the usual places wins", async () => {
+    const places = [
+      ".clawdbot/clawdbot.json",
+      ".clawdbot/moltbot.json",
+      ".moltbot/clawdbot.json",
+      ".moltbot/moltbot.json",
+    ];
+    for (const place of places) {
+      const path = await put(place, "{}");
+      expect((await open().load()).path).toBe(path);
+    }
+  });
+
+  test("a named state directory hides the files of the home directory", async () => {
+    await put(".moltbot/moltbot.json", '{ "gateway": { "port": 1 } }');
+    const snapshot = await open({ stateDir: `${home}/state` }).load();
+    expect(snapshot).toMatchObject({ valid: true, exists: false, path: `${home}/state/moltbot.json` });
+  });
+});
+
+describe("paths", () => {
+  const cases: [string, Parameters<typeof resolvePaths>[0], [string, string, boolean]][] = [
+    ["usual", { env: {}, home: "/h" }, ["/h/.clawdbot", "/h/.clawdbot/moltbot.json", false]],
+    [
+      "state directory by variable",
+      { env: { CLAWDBOT_STATE_DIR: "/s/" }, home: "/h" },
+      ["/s", "/s/moltbot.json", false],
+    ],
+    [
+      "the newer name wins",
+      { env: { CLAWDBOT_STATE_DIR: "/s", MOLTBOT_STATE_DIR: "/m" }, home: "/h" },
+      ["/m", "/m/moltbot.json", false],
+    ],
+    [
+      "a flag wins",
+      { env: { MOLTBOT_STATE_DIR: "/m" }, home: "/h", stateDir: "~/f" },
+      ["/h/f", "/h/f/moltbot.json", false],
+    ],
+    [
+      "file by variable",
+      { env: { CLAWDBOT_CONFIG_PATH: "~/c.json" }, home: "/h" },
+      ["/h/.clawdbot", "/h/c.json", true],
+    ],
+    [
+      "file by the newer name",
+      { env: { CLAWDBOT_CONFIG_PATH: "/c", MOLTBOT_CONFIG_PATH: "/m" }, home: "/h" },
+      ["/h/.clawdbot", "/m", true],
+    ],
+    [
+      "file by flag",
+      { env: { MOLTBOT_CONFIG_PATH: "/m" }, home: "/h", configPath: "/f" },
+      ["/h/.clawdbot", "/f", true],
+    ],
+    [
+      "empty variables are none",
+      { env: { CLAWDBOT_CONFIG_PATH: " ", CLAWDBOT_STATE_DIR: "" }, home: "/h" },
+      ["/h/.clawdbot", "/h/.clawdbot/moltbot.json", false],
+    ],
+  ];
+  test.each(cases)("%s", (_, input, [stateDir, file, isNamed]) => {
+    const paths = resolvePaths(input);
+    expect([paths.stateDir, paths.configDefault, paths.configNamed]).toEqual([stateDir, file, isNamed]);
+  });
+});
