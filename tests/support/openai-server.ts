@@ -13,8 +13,16 @@ export type Behaviour =
       readonly message?: string;
       readonly body?: string;
     }
-  /** The stream ends early: connection reset, closed without an end mark, or closed inside an event. */
-  | { readonly kind: "cut"; readonly how: "reset" | "close" | "mid_event"; readonly after: readonly string[] }
+  /**
+   * The stream ends early: connection reset, closed without an end mark, or closed inside an event. With
+   * `gated` only after `release`: a reset may take with it what the client has not read yet.
+   */
+  | {
+      readonly kind: "cut";
+      readonly how: "reset" | "close" | "mid_event";
+      readonly after: readonly string[];
+      readonly gated?: boolean;
+    }
   /** Nothing more comes: not even a status line, or not another event after these words. */
   | { readonly kind: "stall"; readonly after?: readonly string[] }
   /** A 200 with exactly these bytes, in odd pieces. */
@@ -34,7 +42,7 @@ export interface SeenRequest {
   readonly body: Readonly<Record<string, unknown>>;
   readonly model: string;
   readonly messages: readonly { readonly role: string; readonly content: string }[];
-  /** For a `gated` answer: lets that many more events out. */
+  /** For a `gated` answer: lets that many more events out. For a `gated` cut: lets it happen. */
   release(events?: number): void;
   /** `aborted`: the client closed the connection before the answer was whole. */
   readonly ended: Promise<RequestEnd>;
@@ -242,9 +250,11 @@ async function answer(exchange: Exchange, content: Answer): Promise<void> {
   if (!exchange.isGone()) response.end();
 }
 
-async function cut(exchange: Exchange, { how, after }: Extract<Behaviour, { kind: "cut" }>): Promise<void> {
+async function cut(exchange: Exchange, behaviour: Extract<Behaviour, { kind: "cut" }>): Promise<void> {
   const { response } = exchange;
+  const { how, after, gated } = behaviour;
   await stream(exchange, { text: after, finish: null, done: false });
+  if (gated) await exchange.gate();
   exchange.cutting();
   if (how === "mid_event")
     await sendOdd(exchange, 'data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":{"con');

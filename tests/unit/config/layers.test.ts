@@ -126,7 +126,7 @@ describe("layers", () => {
       fallbacks: [],
     });
     expect(result.warnings.map(formatIssue)).toEqual([
-      "moltbot.json: Not used here: gateway.reload, session, plugins, discovery",
+      "moltbot.json: Not used here: gateway.reload, agents.defaults.workspace, session, plugins, discovery",
     ]);
   });
 

@@ -1,0 +1,134 @@
+/**
+ * `bun run bench [--rounds N]`: the gateway beside a bare `Bun.serve`, in turn, in one run. Ratios count; absolute figures are
+ * the machine's.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { measureDispatch } from "../tests/bench/dispatch.ts";
+import { memoryMib, type Row, startServer, table } from "../tests/bench/harness.ts";
+import { connectClients, measureBroadcast, measureRequests, measureStart, type Target } from "../tests/bench/measures.ts";
+
+const ROUNDS = Number(process.argv[process.argv.indexOf("--rounds") + 1] ?? "") || 5;
+const START_ROUNDS = 3 * ROUNDS;
+const CLIENTS = 1_000;
+const REQUESTS = 100_000;
+const EVENTS = 100;
+const TOKEN = "bench-token-0123456789abcdef";
+const HEADERS = { authorization: `Bearer ${TOKEN}` };
+
+const folder = mkdtempSync(join(tmpdir(), "gateway-bench-"));
+let stateDirs = 0;
+const newStateDir = (): string => join(folder, `state-${++stateDirs}`);
+const rows: Row[] = [];
+
+async function socketRows(): Promise<void> {
+  const gateway: Target = {
+    server: await startServer(["bun", "tests/bench/gateway-server.ts"], { BENCH_STATE_DIR: newStateDir(), BENCH_TOKEN: TOKEN }),
+    headers: HEADERS,
+  };
+  const bare: Target = { server: await startServer(["bun", "tests/bench/bare-server.ts"]), headers: {} };
+  try {
+    await requestRows(gateway, bare);
+    await clientRows(gateway, bare);
+  } finally {
+    await Promise.all([gateway.server.stop(), bare.server.stop()]);
+  }
+}
+
+async function requestRows(gateway: Target, bare: Target): Promise<void> {
+  for (const target of [gateway, bare]) await measureRequests(target, REQUESTS / 4);
+  const ours = [];
+  const theirs = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    ours.push(await measureRequests(gateway, REQUESTS));
+    theirs.push(await measureRequests(bare, REQUESTS));
+  }
+  rows.push(
+    { name: "requests over a socket", unit: "1/s", ours: ours.map((r) => r.perSecond), bare: theirs.map((r) => r.perSecond), target: { atLeast: 0.8 } },
+    { name: "server processor time a request", unit: "µs", ours: ours.map((r) => r.cpuMicros), bare: theirs.map((r) => r.cpuMicros) },
+  );
+}
+
+async function clientRows(gateway: Target, bare: Target): Promise<void> {
+  const connects = { ours: [] as number[], bare: [] as number[] };
+  const sends = { ours: [] as number[], bare: [] as number[] };
+  const cpu = { ours: [] as number[], bare: [] as number[] };
+  const publish: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, target] of [["ours", gateway], ["bare", bare]] as const) {
+      const { sockets, perSecond } = await connectClients(target, CLIENTS);
+      connects[name].push(perSecond);
+      const sent = await measureBroadcast(target, sockets, { verb: "broadcast", events: EVENTS });
+      sends[name].push(sent.perSecond);
+      cpu[name].push(sent.cpuMicros);
+      if (name === "bare") publish.push((await measureBroadcast(target, sockets, { verb: "publish", events: EVENTS })).perSecond);
+      await Promise.all(sockets.map((socket) => new Promise((resolve) => {
+        socket.onclose = resolve;
+        socket.close();
+      })));
+    }
+  }
+  rows.push(
+    { name: `broadcast to ${CLIENTS} clients`, unit: "deliveries/s", ...sends, target: { atLeast: 0.8 } },
+    { name: "server processor time a delivery", unit: "µs", ...cpu },
+    { name: "bare loop beside the runtime's publish", unit: "deliveries/s", ours: sends.bare, bare: publish, note: "here the left column is the bare loop, the right one publish" },
+    { name: `connect up to ${CLIENTS} clients`, unit: "1/s", ours: connects.ours, target: { atLeast: 2_000 } },
+    { name: "the same beside a bare server", unit: "1/s", ...connects },
+  );
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+async function startRows(): Promise<void> {
+  const bareBinary = join(folder, "bare");
+  const build = Bun.spawnSync(["bun", "build", "--compile", "--minify", "--bytecode", "--format=esm", "tests/bench/bare-server.ts", "--outfile", bareBinary]);
+  if (!build.success) throw new Error(build.stderr.toString());
+  const time = { ours: [] as number[], bare: [] as number[] };
+  const first: number[] = [];
+  const rss = { ours: [] as number[], bare: [] as number[] };
+  const anonymous = { ours: [] as number[], bare: [] as number[] };
+  const kept = newStateDir();
+  for (let round = 0; round < START_ROUNDS; round++) {
+    for (const name of ["first", "ours", "bare"] as const) {
+      const port = await freePort();
+      const url = `http://127.0.0.1:${port}`;
+      const stateDir = name === "first" ? newStateDir() : kept;
+      const command = name === "bare" ? [bareBinary] : ["dist/gateway", "run", "--port", String(port), "--state-dir", stateDir, "--token", TOKEN];
+      const env = { BENCH_PORT: String(port), HOME: folder };
+      const started = await measureStart(command, { url, headers: name === "bare" ? {} : HEADERS, env });
+      if (name === "first") first.push(started.ms);
+      else {
+        time[name].push(started.ms);
+        // Garbage of the start is given back within a second; then it is idle.
+        if (round < ROUNDS) await Bun.sleep(1_000);
+        const memory = memoryMib(started.pid);
+        if (round < ROUNDS) rss[name].push(memory.rss);
+        if (round < ROUNDS) anonymous[name].push(memory.anonymous);
+      }
+      await started.stop();
+    }
+  }
+  rows.push(
+    { name: "start to hello, compiled", unit: "ms", ...time, target: { atMost: 1.6 } },
+    { name: "the very first start, database made", unit: "ms", ours: first, bare: time.bare },
+    { name: "idle memory, resident", unit: "MiB", ...rss, target: { atMost: 1.5 } },
+    { name: "idle memory, anonymous", unit: "MiB", ...anonymous },
+  );
+}
+
+try {
+  rows.push({ name: "codec and dispatch in process", unit: "requests/s", ours: measureDispatch(ROUNDS, 300_000), target: { atLeast: 400_000 } });
+  await socketRows();
+  await startRows();
+  console.log(table(rows));
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

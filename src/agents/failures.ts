@@ -1,0 +1,159 @@
+import { type ErrorCode, RpcError } from "../contract/errors.ts";
+import type { Clock } from "../ports.ts";
+import { AnswerTooLarge } from "./answer.ts";
+import { type ExchangeFault, retryAfterMs } from "./exchange.ts";
+
+/** Characters of a server's own words in our message: its point comes first. */
+const WORDS_CHARS_MAX = 300;
+
+/** What to wait after a 429 that does not say: limits are counted by the second or the minute. */
+const BUSY_MS = 5_000;
+
+/** No server may send us away for longer than a day. */
+const BUSY_MS_MAX = 24 * 60 * 60_000;
+
+/** Who was asked, as error messages name it. */
+export type Target = {
+  /** `provider/model` */
+  readonly model: string;
+  /** Host and port of the base URL; never its user part, path or query. */
+  readonly host: string;
+  /** Never shown, wherever the server repeats it. */
+  readonly apiKey: string | undefined;
+};
+
+/** The error of an exchange that we ended, or that ended without an answer. */
+export function toFault(
+  fault: ExchangeFault | "cut_off" | "not_a_stream",
+  to: Target,
+  contentType = "",
+): RpcError {
+  const state = {
+    silent: `${to.host} went silent`,
+    endless_line: `${to.host} sent a line without an end`,
+    cut_off: "the stream was cut off",
+    not_a_stream: `${to.host} sent ${readable(contentType) || "no type"}, not an event stream; check baseUrl`,
+  }[fault];
+  return fail(to, "unavailable", { state });
+}
+
+/** Says in our words why no stream was opened. */
+export function toRpcError(error: unknown, to: Target, clock: Clock): RpcError {
+  const { status, headers } = fields(error);
+  if (typeof status === "number") return fromStatus(error, to, { status, waitMs: waitOf(headers, clock) });
+  return fail(to, "unavailable", { state: connectionState(error, to) });
+}
+
+/** Says in our words what ended an open stream: an error event, our bounds, or a lost connection. */
+export function toStreamError(error: unknown, to: Target): RpcError {
+  if (error instanceof AnswerTooLarge) return fail(to, "unavailable", { state: error.message });
+  const said = serverError(error);
+  if (said === undefined) return toFault("cut_off", to);
+  // Such an error has no status; OpenRouter puts one into its code.
+  const code = Number(said["code"]);
+  if (Number.isInteger(code) && code >= 400 && code < 600) return fromStatus(error, to, { status: code });
+  return fail(to, "unavailable", { state: `${to.host} broke off${wordsOf(error, to)}` });
+}
+
+/** The server takes no `stream_options`: an old one, or a strict one. */
+export function refusesStreamOptions(error: unknown): boolean {
+  const { status, message } = fields(error);
+  return (
+    (status === 400 || status === 422) && typeof message === "string" && message.includes("stream_options")
+  );
+}
+
+type Reply = { readonly status: number; readonly waitMs?: number | undefined };
+
+function fromStatus(error: unknown, to: Target, reply: Reply): RpcError {
+  const { status, waitMs } = reply;
+  const words = wordsOf(error, to);
+  if (status === 401) return fail(to, "forbidden", { ...reply, state: `${to.host} refused the API key` });
+  if (status === 402 || status === 403) {
+    return fail(to, "forbidden", { ...reply, state: `${to.host} refused access${words}` });
+  }
+  if (status === 404) {
+    const isJson = serverError(error) !== undefined;
+    const state = isJson ? `${to.host} does not have it${words}` : `${to.host} answered 404; check baseUrl`;
+    return fail(to, "not_found", { ...reply, state });
+  }
+  if (status === 429) {
+    const state = `${to.host} asks to wait${words}`;
+    return fail(to, "busy", { status, waitMs: waitMs ?? BUSY_MS, state });
+  }
+  if (status >= 300 && status < 400) {
+    const state = `${to.host} answered ${status}, a redirect; set baseUrl to its target`;
+    return fail(to, "unavailable", { ...reply, state });
+  }
+  const isRefused = status < 500 && status !== 408 && status !== 409;
+  const state = `${to.host} answered ${status}${words}`;
+  return fail(to, isRefused ? "invalid_request" : "unavailable", { ...reply, state });
+}
+
+function fail(
+  to: Target,
+  code: ErrorCode,
+  { state, status, waitMs }: Partial<Reply> & { state: string },
+): RpcError {
+  return new RpcError(code, `Cannot use model "${to.model}": ${state}`, {
+    details: { model: to.model, ...(status !== undefined && { status }) },
+    ...(waitMs !== undefined && { retryAfterMs: waitMs }),
+  });
+}
+
+function waitOf(headers: unknown, clock: Clock): number | undefined {
+  if (!(headers instanceof Headers)) return undefined;
+  const waitMs = retryAfterMs(headers, clock);
+  return waitMs === undefined ? undefined : Math.min(waitMs, BUSY_MS_MAX);
+}
+
+/** Runtimes word a failed connection each in their own way; the cause holds the code, if any. */
+function connectionState(error: unknown, to: Target): string {
+  let said = "";
+  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth += 1) {
+    const { code } = fields(at);
+    said += ` ${at.message} ${typeof code === "string" ? code : ""}`;
+  }
+  if (/refused/i.test(said)) return `${to.host} refused the connection; is it running?`;
+  if (/ENOTFOUND|EAI_AGAIN|dns error|lookup/i.test(said))
+    return `${to.host} is not a host this machine can find`;
+  if (/certificate|self.signed/i.test(said)) return `the certificate of ${to.host} cannot be verified`;
+  if (/timed? ?out/i.test(said)) return `${to.host} did not answer in time`;
+  return `${to.host} cannot be reached`;
+}
+
+/** `: MESSAGE` as the server put it, or nothing. */
+function wordsOf(error: unknown, to: Target): string {
+  const said = serverError(error)?.["message"];
+  const words = typeof said === "string" ? readable(hideSecrets(said, to.apiKey)) : "";
+  if (words === "") return "";
+  if (words.length <= WORDS_CHARS_MAX) return `: ${words}`;
+  return `: ${words.slice(0, WORDS_CHARS_MAX - 1).toWellFormed()}…`;
+}
+
+/** The `error` object of the server's answer, which the library keeps beside its own message. */
+function serverError(error: unknown): Record<string, unknown> | undefined {
+  const said = fields(error)["error"];
+  if (typeof said === "string") return { message: said };
+  return typeof said === "object" && said !== null ? (said as Record<string, unknown>) : undefined;
+}
+
+/** Our key, and whatever looks like one: servers repeat credentials, whole or starred out. */
+function hideSecrets(words: string, apiKey: string | undefined): string {
+  const ours = apiKey === undefined ? words : words.replaceAll(apiKey, "***");
+  return ours
+    .replace(/\bBearer\s+\S+/gi, "Bearer ***")
+    .replace(/\b(?:sk|pk|rk|gsk|xai|or)-[\w*-]{6,}/gi, "***");
+}
+
+/** One line without control or direction characters. */
+function readable(words: string): string {
+  return words
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, " ")
+    .trim()
+    .replace(/\.$/, "");
+}
+
+function fields(error: unknown): Record<string, unknown> {
+  return typeof error === "object" && error !== null ? (error as Record<string, unknown>) : {};
+}

@@ -1,0 +1,86 @@
+import type { GatewayClient, ReconnectOptions } from "../client/mod.ts";
+import { EXIT } from "../gateway/errors.ts";
+import { usage } from "./args.ts";
+import type { CommandInput, RunCommand } from "./command.ts";
+import { connect, toCliError } from "./connect.ts";
+import { converse } from "./converse.ts";
+import { startTurn, textOf, type TurnEnd } from "./turn.ts";
+
+const SESSION_DEFAULT = "main";
+
+/** A gateway that restarts is back within this; one that is not is gone. */
+const RECONNECT: ReconnectOptions = { giveUpMs: 30_000 };
+
+/** The shell's own numbers for a program that ended by a signal. @source POSIX: 128 plus the number */
+const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Talks to an agent: one message, or a conversation. */
+export const chat: RunCommand = async (input) => {
+  const { platform, args } = input;
+  const typed = args.positional.join(" ");
+  const isConversation = typed === "" && platform.process.stdinIsTerminal;
+  if (isConversation && args.has("json")) throw usage("Cannot use --json in a conversation: give a message");
+  const message = isConversation || (typed !== "" && typed !== "-") ? typed : await readAll(platform.process.lines());
+  if (!isConversation && message.trim() === "") throw usage("Cannot send a message: there is none on standard input");
+  const sessionKey = args.text("session") ?? SESSION_DEFAULT;
+  const { client, target } = await connect(input, "chat", RECONNECT);
+  try {
+    await chooseModel(client, sessionKey, args.text("model"));
+    const parts = { ...input, client, sessionKey };
+    return await (isConversation ? converse(parts) : answerOnce(parts, message));
+  } catch (error) {
+    throw toCliError(error, target);
+  } finally {
+    await client.close();
+  }
+};
+
+/** A session's model is chosen when it is made. */
+async function chooseModel(client: GatewayClient, key: string, model: string | undefined): Promise<void> {
+  if (model !== undefined) await client.call("sessions.create", { key, model });
+}
+
+type ChatParts = CommandInput & { readonly client: GatewayClient; readonly sessionKey: string };
+
+async function answerOnce({ platform, screen, args, client, sessionKey }: ChatParts, message: string): Promise<number> {
+  const isJson = args.has("json");
+  let lastChar = "\n";
+  let signalled: keyof typeof SIGNAL_EXIT | undefined;
+  const turn = startTurn({
+    client,
+    sessionKey,
+    message,
+    onText: (text) => {
+      if (isJson) return;
+      screen.write(screen.foreign(text));
+      lastChar = text.at(-1) ?? lastChar;
+    },
+    onQueued: () => screen.problem(`Session "${sessionKey}" is still answering, this message waits`),
+  });
+  const stopSignals = platform.process.onStopSignal((signal) => {
+    // The second time: whoever presses it does not want to wait for the gateway either.
+    if (signalled) platform.process.exit(SIGNAL_EXIT[signal]);
+    signalled = signal;
+    turn.abort();
+  });
+  try {
+    const end = await turn.end;
+    if (isJson) screen.line(screen.foreign(toJson(end, sessionKey)));
+    else if (lastChar !== "\n") screen.line("");
+    if (end.problem) screen.problem(end.problem);
+    if (signalled) return SIGNAL_EXIT[signalled];
+    return end.status === "ok" ? EXIT.ok : EXIT.failed;
+  } finally {
+    stopSignals();
+  }
+}
+
+function toJson({ message, ...end }: TurnEnd, sessionKey: string): string {
+  return JSON.stringify({ sessionKey, ...end, text: message ? textOf(message) : "", message });
+}
+
+async function readAll(lines: AsyncIterable<string>): Promise<string> {
+  const all: string[] = [];
+  for await (const line of lines) all.push(line);
+  return all.join("\n");
+}

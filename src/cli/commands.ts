@@ -1,0 +1,92 @@
+import type { Option, Options } from "./args.ts";
+import type { Command } from "./command.ts";
+
+const HELP: Options = { help: { short: "h", summary: "Show this" } };
+
+const STATE_DIR: Option = { value: "DIR", summary: "State directory, default ~/.clawdbot" };
+const CONFIG: Option = { value: "FILE", summary: "Configuration file, default ~/.clawdbot/moltbot.json" };
+
+/** How every client finds its gateway and proves itself. */
+const CONNECTION: Options = {
+  url: { value: "URL", summary: "Gateway to connect to, default the one that runs here" },
+  token: { value: "TOKEN", summary: "Token, default CLAWDBOT_GATEWAY_TOKEN or the one of this machine's gateway" },
+  password: { value: "TEXT", summary: "Password, default CLAWDBOT_GATEWAY_PASSWORD" },
+  "timeout-ms": { value: "MS", summary: "Longest wait for an answer, default 30000" },
+  "state-dir": STATE_DIR,
+  config: CONFIG,
+};
+
+const json = (summary: string): Options => ({ json: { summary } });
+
+/** Every command, in the order help shows them. The first one is what no command means. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  run: {
+    summary: "Start the gateway; `gateway` alone does the same",
+    about: ["Runs until it is stopped with Ctrl-C or SIGTERM. Logs go to standard error."],
+    options: {
+      port: { value: "PORT", summary: "Port, default 18789; 0 lets the system choose" },
+      bind: { value: "WHERE", summary: "loopback, lan, tailnet or an IP address; default loopback" },
+      token: { value: "TOKEN", summary: "Token clients must present, default one made at the first start" },
+      config: CONFIG,
+      "state-dir": STATE_DIR,
+      "log-format": { value: "FORMAT", summary: "text or json", choices: ["text", "json"] },
+      ...HELP,
+    },
+    examples: ["gateway", "gateway run --port 8080 --bind lan"],
+    load: async () => (await import("./run.ts")).run,
+  },
+  chat: {
+    summary: "Talk to an agent",
+    takes: "[MESSAGE]",
+    wordsMax: Number.POSITIVE_INFINITY,
+    about: [
+      "With a message, or with one on standard input, prints the answer as it comes and ends.",
+      "On a terminal without a message, holds a conversation.",
+    ],
+    options: {
+      session: { value: "KEY", short: "s", summary: "Session to talk in, default main" },
+      model: { value: "MODEL", short: "m", summary: "Model of a new session, such as ollama/qwen3" },
+      ...json("Print the end of the run as one line of JSON instead of the text"),
+      ...CONNECTION,
+      ...HELP,
+    },
+    examples: ["gateway chat", "gateway chat What is 2 + 2?", "git diff | gateway chat --session review"],
+    load: async () => (await import("./chat.ts")).chat,
+  },
+  call: {
+    summary: "Call a method of the gateway",
+    takes: "METHOD [JSON]",
+    wordsMax: 2,
+    about: ["JSON is an object with the method's parameters; - reads it from standard input."],
+    options: { ...json("Print the result on one line, problems too"), ...CONNECTION, ...HELP },
+    examples: ["gateway call health", `gateway call sessions.list '{"limit":5}'`],
+    load: async () => (await import("./call.ts")).call,
+  },
+  status: {
+    summary: "Show how the gateway is doing",
+    options: { ...json("Print it as one line of JSON"), ...CONNECTION, ...HELP },
+    load: async () => (await import("./status.ts")).status,
+  },
+  token: {
+    summary: "Print the token of this machine's gateway",
+    options: { ...json("Print it as JSON, with where it is from"), "state-dir": STATE_DIR, config: CONFIG, ...HELP },
+    load: async () => (await import("./token.ts")).token,
+  },
+  schema: {
+    summary: "Print the description of every method and event (OpenRPC)",
+    options: { ...HELP },
+    load: async () => (await import("./schema.ts")).schema,
+  },
+  version: {
+    summary: "Print the version",
+    options: { ...json("Print it as JSON, with the runtime's"), ...HELP },
+    load: async () => (await import("./version.ts")).version,
+  },
+  help: {
+    summary: "Show what a command does and takes",
+    takes: "[COMMAND]",
+    wordsMax: 1,
+    options: { ...HELP },
+    load: async () => (await import("./help.ts")).help,
+  },
+};

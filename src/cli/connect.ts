@@ -1,0 +1,103 @@
+import { createGatewayClient, type GatewayClient, GatewayError, type ReconnectOptions } from "../client/mod.ts";
+import { EXIT } from "../gateway/errors.ts";
+import { VERSION } from "../version.ts";
+import type { CommandInput } from "./command.ts";
+import { type Credential, findCredentials, placesSearched } from "./credentials.ts";
+import { CliError } from "./errors.ts";
+import { findTarget, type Target } from "./target.ts";
+
+const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS_MAX = 24 * 60 * 60_000;
+
+/** A connection and the options that came with it. */
+export type Connection = {
+  readonly client: GatewayClient;
+  readonly target: Target;
+  readonly timeoutMs: number;
+};
+
+/**
+ * Connects as the command's options say.
+ *
+ * @param mode shown to others who look at the gateway's clients
+ * @throws CliError 69 nothing answers, 77 the credential is refused, 2 options that make no sense
+ */
+export async function connect(
+  { platform, args }: CommandInput,
+  mode: string,
+  reconnect: ReconnectOptions | false = false,
+): Promise<Connection> {
+  const timeoutMs = args.whole("timeout-ms", 1, TIMEOUT_MS_MAX) ?? TIMEOUT_MS;
+  const target = await findTarget({ platform, args });
+  const parts = { platform, args, target };
+  const client = { id: "cli", version: VERSION, platform: platform.runtime, mode };
+  const open = async (credential: Credential | undefined): Promise<Connection> => {
+    const { token, password } = credential ?? {};
+    const gateway = createGatewayClient({
+      url: target.url,
+      token,
+      password,
+      client,
+      reconnect,
+      connectTimeoutMs: Math.min(timeoutMs, 10_000),
+    });
+    await gateway.connect();
+    return { client: gateway, target, timeoutMs };
+  };
+  let refused: { error: GatewayError; credential: Credential } | undefined;
+  for await (const credential of findCredentials(parts)) {
+    try {
+      return await open(credential);
+    } catch (error) {
+      if (!isRefusal(error)) throw toCliError(error, target);
+      refused ??= { error, credential };
+    }
+  }
+  if (refused) throw refusal(refused.error, target, refused.credential);
+  try {
+    return await open(undefined);
+  } catch (error) {
+    if (!isRefusal(error)) throw toCliError(error, target);
+    throw new CliError(
+      EXIT.refused,
+      `Cannot connect to "${target.url}": ${stateOf(error)}`,
+      `No credential was found. Looked at ${placesSearched(parts)}`,
+    );
+  }
+}
+
+/** What the program says and answers when the gateway did not do what was asked. */
+export function toCliError(error: unknown, target: Target): CliError {
+  if (error instanceof CliError) return error;
+  if (!(error instanceof GatewayError)) throw error;
+  if (error.code === "unauthorized") return new CliError(EXIT.refused, error.message);
+  if (isUnreached(error)) {
+    return new CliError(EXIT.unreachable, error.message, target.isLoopback ? "Is it running? Start it with: gateway run" : undefined);
+  }
+  const wait = error.retryAfterMs === undefined ? "" : `; try again in ${Math.ceil(error.retryAfterMs / 1000)} s`;
+  const ref = error.ref === undefined ? "" : `; its log says more under ${error.ref}`;
+  return new CliError(EXIT.failed, `${error.message}${wait}${ref}`);
+}
+
+/** No gateway was there, or it went away: nothing it said itself. */
+export function isUnreached({ code, from, closeCode }: GatewayError): boolean {
+  return code === "unavailable" && (from === "client" || closeCode !== undefined);
+}
+
+function isRefusal(error: unknown): error is GatewayError {
+  return error instanceof GatewayError && error.code === "unauthorized";
+}
+
+function refusal(error: GatewayError, target: Target, { source, advice }: Credential): CliError {
+  return new CliError(
+    EXIT.refused,
+    `Cannot connect to "${target.url}": ${stateOf(error)}`,
+    `The credential is from ${source}. ${advice}`,
+  );
+}
+
+/** What is wrong, without the sentence it was said in. */
+function stateOf({ message }: GatewayError): string {
+  const at = message.indexOf(": ");
+  return at < 0 ? message : message.slice(at + 2);
+}

@@ -1,0 +1,143 @@
+import type { GatewayClient } from "../client/mod.ts";
+import { createIdempotencyKey, GatewayError } from "../client/mod.ts";
+import { EXIT } from "../gateway/errors.ts";
+import type { Stop } from "../ports.ts";
+import type { CommandInput } from "./command.ts";
+import { isUnreached } from "./connect.ts";
+import { ECHO_NOTE } from "./model.ts";
+import { startTurn, type Turn } from "./turn.ts";
+
+const PROMPT = "> ";
+
+const COMMANDS = [
+  ["/new", "begin a new session; the old one is kept"],
+  ["/help", "show this"],
+  ["/quit", "leave; so do Ctrl-D, and Ctrl-C twice"],
+] as const;
+
+type Parts = CommandInput & { readonly client: GatewayClient; readonly sessionKey: string };
+
+/** A conversation on a terminal. @returns the exit code */
+export async function converse(parts: Parts): Promise<number> {
+  return new Conversation(parts).run();
+}
+
+/** What happens on the terminal, one thing at a time. */
+class Conversation {
+  readonly #parts: Parts;
+  #sessionKey: string;
+  #turn: Turn | undefined;
+  #isLeaving = false;
+  readonly #left = Promise.withResolvers<void>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#sessionKey = parts.sessionKey;
+  }
+
+  async run(): Promise<number> {
+    const { platform, screen } = this.#parts;
+    const stops: Stop[] = [platform.process.onStopSignal((signal) => this.#interrupt(signal)), this.#watchConnection()];
+    try {
+      await this.#greet();
+      const lines = platform.process.lines()[Symbol.asyncIterator]();
+      for (;;) {
+        screen.write(PROMPT);
+        // oxlint-disable-next-line no-await-in-loop -- a conversation is one thing after the other
+        const next = await Promise.race([lines.next(), this.#left.promise]);
+        if (!next || next.done) break;
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        if ((await this.#take(next.value.trim())) === "leave") return EXIT.ok;
+      }
+      // The prompt is still waiting on its line.
+      screen.line("");
+      return EXIT.ok;
+    } finally {
+      for (const stop of stops) stop();
+    }
+  }
+
+  async #greet(): Promise<void> {
+    const { client, screen } = this.#parts;
+    const [{ sessions }, { model }] = await Promise.all([
+      client.call("sessions.list", { search: this.#sessionKey }),
+      client.call("status"),
+    ]);
+    const session = sessions.find(({ key }) => key === this.#sessionKey);
+    const name = session?.model ?? model;
+    const answers = name === "" ? "" : ` with ${name}${ECHO_NOTE(name)}`;
+    screen.line(screen.foreign(`Session "${this.#sessionKey}"${answers}`));
+    if (session && session.messages > 0) screen.line(screen.dim(`It goes on after ${session.messages} messages`));
+    screen.line(screen.dim("/help shows what you can do here"));
+  }
+
+  async #take(line: string): Promise<"leave" | undefined> {
+    const { screen } = this.#parts;
+    this.#isLeaving = false;
+    if (line === "") return undefined;
+    if (!line.startsWith("/")) {
+      await this.#ask(line);
+      return undefined;
+    }
+    if (line === "/quit" || line === "/exit") return "leave";
+    if (line === "/new") this.#startAfresh();
+    else if (line === "/help") for (const [name, what] of COMMANDS) screen.line(`${name.padEnd(6)} ${what}`);
+    else screen.problem(`Cannot do "${line}": there are ${COMMANDS.map(([name]) => name).join(", ")}`);
+    return undefined;
+  }
+
+  #startAfresh(): void {
+    const { screen, sessionKey } = this.#parts;
+    this.#sessionKey = `${sessionKey}-${createIdempotencyKey().slice(0, 6)}`;
+    screen.line(screen.foreign(`Session "${this.#sessionKey}"`));
+  }
+
+  async #ask(message: string): Promise<void> {
+    const { client, screen } = this.#parts;
+    let lastChar = "\n";
+    this.#turn = startTurn({
+      client,
+      sessionKey: this.#sessionKey,
+      message,
+      onText: (text) => {
+        screen.write(screen.foreign(text));
+        lastChar = text.at(-1) ?? lastChar;
+      },
+      onQueued: () => screen.problem("This session is still answering somebody else, the message waits"),
+    });
+    try {
+      const end = await this.#turn.end;
+      if (lastChar !== "\n") screen.line("");
+      if (end.problem) screen.problem(end.problem);
+    } catch (error) {
+      if (lastChar !== "\n") screen.line("");
+      if (!(error instanceof GatewayError) || isUnreached(error)) throw error;
+      screen.problem(error.message);
+    } finally {
+      this.#turn = undefined;
+    }
+  }
+
+  /** Ctrl-C stops the answer; at the prompt the second one leaves. */
+  #interrupt(signal: "SIGTERM" | "SIGINT"): void {
+    const { screen } = this.#parts;
+    if (signal === "SIGTERM" || this.#isLeaving) return this.#left.resolve();
+    if (this.#turn) return this.#turn.abort();
+    this.#isLeaving = true;
+    screen.line("");
+    screen.line(screen.dim("Ctrl-C again leaves"));
+    screen.write(PROMPT);
+  }
+
+  #watchConnection(): Stop {
+    const { client, screen } = this.#parts;
+    let isLost = false;
+    return client.onState((state) => {
+      if (state.name === "waiting" && !isLost) screen.problem("Connection lost, trying again");
+      if (state.name === "ready" && isLost) screen.problem("Connected again");
+      if (state.name === "waiting") isLost = true;
+      if (state.name === "ready") isLost = false;
+      if (state.name === "closed" && state.error) this.#left.reject(state.error);
+    });
+  }
+}

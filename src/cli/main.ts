@@ -1,0 +1,58 @@
+import { EXIT } from "../gateway/errors.ts";
+import type { Platform } from "../ports.ts";
+import { parseArguments, usage } from "./args.ts";
+import type { Command } from "./command.ts";
+import { CliError } from "./errors.ts";
+import { commandHelp, findCommand, programHelp, usageLine } from "./help.ts";
+import { createScreen, type Screen } from "./screen.ts";
+
+/** Runs the command that was typed. Never rejects. @returns the exit code, when all output has left */
+export async function runCli(platform: Platform): Promise<number> {
+  const { stdout, stderr } = platform.process;
+  const screen = createScreen(platform.process);
+  const code = await dispatch(platform, screen);
+  await Promise.all([stdout.flush(), stderr.flush()]);
+  return code;
+}
+
+async function dispatch(platform: Platform, screen: Screen): Promise<number> {
+  let chosen: [string, Command] | undefined;
+  try {
+    const [first = "run", ...rest] = platform.process.args;
+    if (first === "--help" || first === "-h") return print(screen, programHelp(screen));
+    const isOption = first.startsWith("-");
+    if (first === "--version" || first === "-v" || first === "-V") chosen = findCommand("version");
+    else chosen = findCommand(isOption ? "run" : first);
+    const [name, command] = chosen;
+    const words = isOption && name === "run" ? platform.process.args : rest;
+    const args = parseArguments(words, command.options);
+    if (args.has("help")) return print(screen, commandHelp(name, command, screen));
+    const extra = args.positional[command.wordsMax ?? 0];
+    if (extra !== undefined) throw usage(`Cannot use "${extra}": gateway ${name} takes no such word`);
+    const run = await command.load();
+    return await run({ platform, screen, args });
+  } catch (error) {
+    return report(error, screen, chosen);
+  }
+}
+
+function print(screen: Screen, text: string): number {
+  screen.write(text);
+  return EXIT.ok;
+}
+
+/** Says what went wrong, and for a mistake in the call how it is called. */
+function report(error: unknown, screen: Screen, chosen: [string, Command] | undefined): number {
+  if (!(error instanceof CliError)) {
+    screen.problem(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return EXIT.failed;
+  }
+  screen.problem(error.message);
+  if (error.hint) screen.problem(error.hint);
+  if (error.exitCode === EXIT.usage) {
+    const [name] = chosen ?? [];
+    if (chosen) screen.problem(`Usage: ${usageLine(...chosen)}`);
+    screen.problem(`See: gateway help${name ? ` ${name}` : ""}`);
+  }
+  return error.exitCode;
+}

@@ -1,0 +1,60 @@
+import type { ResultOf } from "../client/mod.ts";
+import { EXIT } from "../gateway/errors.ts";
+import type { RunCommand } from "./command.ts";
+import { connect, toCliError } from "./connect.ts";
+import { ECHO_NOTE } from "./model.ts";
+import type { Screen } from "./screen.ts";
+
+/** Shows how the gateway is doing. */
+export const status: RunCommand = async (input) => {
+  const { screen, args } = input;
+  const { client, target, timeoutMs } = await connect(input, "status");
+  try {
+    const result = await client.call("status", {}, { timeoutMs });
+    screen.write(
+      screen.foreign(args.has("json") ? `${JSON.stringify(result)}\n` : describeStatus(result, target.url, screen)),
+    );
+    return EXIT.ok;
+  } catch (error) {
+    throw toCliError(error, target);
+  } finally {
+    await client.close();
+  }
+};
+
+/** The same facts for people. */
+export function describeStatus(status: ResultOf<"status">, url: string, { bold }: Pick<Screen, "bold">): string {
+  const { config, runs, memory } = status;
+  const rows: readonly (readonly [string, string])[] = [
+    ["Model", status.model === "" ? "still looking for one" : status.model + ECHO_NOTE(status.model)],
+    ["Sessions", String(status.sessions)],
+    ["Runs", `${runs.active} running, ${runs.queued} waiting`],
+    ["Clients", String(status.clients)],
+    ["Memory", `${(memory.rssBytes / 1024 / 1024).toFixed(0)} MiB`],
+    ["Config", config.hash === "" ? `${config.path} (no such file, defaults apply)` : config.path],
+    ...config.warnings.map((warning) => ["", warning] as const),
+    ["State", status.stateDir],
+  ];
+  const head = `gateway ${status.version} (${status.runtime}) at ${url}, up ${formatDuration(status.uptimeMs)}`;
+  return [head, "", ...rows.map(([name, value]) => `${bold(name.padEnd(8))}  ${value}`), ""].join("\n");
+}
+
+const UNITS = [
+  { name: "d", ms: 86_400_000 },
+  { name: "h", ms: 3_600_000 },
+  { name: "min", ms: 60_000 },
+  { name: "s", ms: 1_000 },
+] as const;
+
+/** The two largest units: `3 h 12 min`. */
+export function formatDuration(ms: number): string {
+  const first = UNITS.findIndex((unit) => ms >= unit.ms);
+  if (first < 0) return "0 s";
+  let rest = ms;
+  const parts = UNITS.slice(first, first + 2).map((unit) => {
+    const count = Math.floor(rest / unit.ms);
+    rest -= count * unit.ms;
+    return count === 0 ? "" : `${count} ${unit.name}`;
+  });
+  return parts.filter((part) => part !== "").join(" ");
+}

@@ -1,0 +1,151 @@
+import {
+  type ClientEvents,
+  createIdempotencyKey,
+  type GatewayClient,
+  GatewayError,
+  type Message,
+  type Usage,
+} from "../client/mod.ts";
+
+type ChatEvent = ClientEvents["chat"];
+
+/** How a turn ended. */
+export type TurnEnd = {
+  readonly runId: string;
+  readonly status: "ok" | "aborted" | "error" | "interrupted";
+  readonly message?: Message | undefined;
+  readonly usage?: Usage | undefined;
+  /** Why it is not `ok`, as a sentence. */
+  readonly problem?: string | undefined;
+};
+
+export type TurnOptions = {
+  readonly client: GatewayClient;
+  readonly sessionKey: string;
+  readonly message: string;
+  /** Gets the answer's text piece by piece, each character once, in order. */
+  onText(text: string): void;
+  /** The run waits behind another one of its session. */
+  onQueued(): void;
+};
+
+/** One message and its answer. */
+export type Turn = {
+  /** @throws (rejects) GatewayError when the message could not be handed over, or the gateway is gone for good */
+  readonly end: Promise<TurnEnd>;
+  /** Asks the gateway to stop answering. Safe to call at any time, and twice. */
+  abort(): void;
+};
+
+/** Messages looked through for the answer of a run whose end was missed. */
+const HISTORY_LIMIT = 50;
+
+/** Sends a message and follows its run to the end, across lost connections and restarts of the gateway. */
+export function startTurn(options: TurnOptions): Turn {
+  const { client, sessionKey } = options;
+  const ended = Promise.withResolvers<TurnEnd>();
+  const early: ChatEvent[] = [];
+  let runId: string | undefined;
+  let isAborting = false;
+  let shownChars = 0;
+
+  const show = (text: string, offset: number): void => {
+    // A piece beyond what was shown means that pieces were left out for a slow reader: the end has all.
+    const fresh = offset <= shownChars ? text.slice(shownChars - offset) : "";
+    if (fresh === "") return;
+    shownChars += fresh.length;
+    options.onText(fresh);
+  };
+  const finish = (end: TurnEnd): void => {
+    if (end.message) show(textOf(end.message), 0);
+    ended.resolve(end);
+  };
+  const take = (event: ChatEvent): void => {
+    if (event.runId !== runId) return;
+    if (event.state === "delta") show(event.delta, event.offset);
+    else finish(toEnd(event));
+  };
+  const abort = (): void => {
+    isAborting = true;
+    if (runId === undefined) return;
+    client.call("chat.abort", { sessionKey, runId }).catch(ended.reject);
+  };
+  const recover = async (): Promise<void> => {
+    if (runId !== undefined) finish((await findEnd(client, sessionKey, runId)) ?? (await ended.promise));
+  };
+  const send = async (): Promise<void> => {
+    const sent = await sendSafely(options);
+    if (sent.status === "queued") options.onQueued();
+    runId = sent.runId;
+    if (isAborting) abort();
+    for (const event of early.splice(0)) take(event);
+  };
+
+  const stops = [
+    client.on("chat", (event) => void (runId === undefined ? early.push(event) : take(event))),
+    // Events were missed for good: the end of the run may have been among them.
+    client.on("resync", () => void recover().catch(ended.reject)),
+    client.onState((state) => {
+      if (state.name === "closed" && state.error) ended.reject(state.error);
+    }),
+  ];
+  send().catch(ended.reject);
+  return {
+    end: ended.promise.finally(() => {
+      for (const stop of stops) stop();
+    }),
+    abort,
+  };
+}
+
+/** Attempts to hand a message over when connections break; the key makes sure that it is taken once. */
+const SEND_ATTEMPTS = 3;
+
+async function sendSafely({ client, sessionKey, message }: TurnOptions): Promise<{ runId: string; status: string }> {
+  const idempotencyKey = createIdempotencyKey();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- each attempt follows the failure of the one before
+      return await client.call("chat.send", { sessionKey, message, idempotencyKey });
+    } catch (error) {
+      const isLost = error instanceof GatewayError && error.code === "unavailable" && error.from === "client";
+      if (!isLost || attempt >= SEND_ATTEMPTS || client.state.name === "closed") throw error;
+    }
+  }
+}
+
+/** @returns undefined while the run goes on */
+async function findEnd(client: GatewayClient, sessionKey: string, runId: string): Promise<TurnEnd | undefined> {
+  const { status, error } = await client.call("agent.wait", { runId, timeoutMs: 0 });
+  if (status === "timeout") return undefined;
+  const { messages } = await client.call("chat.history", { sessionKey, limit: HISTORY_LIMIT });
+  const message = messages.findLast((one) => one.runId === runId && one.role === "assistant");
+  const problem = status === "ok" ? undefined : (error?.message ?? INTERRUPTED[status]);
+  return { runId, status, message, problem };
+}
+
+const INTERRUPTED = {
+  aborted: "The answer was stopped",
+  error: "The answer failed",
+  interrupted: "The answer was cut off: the gateway was restarted",
+} as const;
+
+const ABORT_REASONS = {
+  request: INTERRUPTED.aborted,
+  timeout: "The answer was stopped: it took too long",
+  shutdown: "The answer was cut off: the gateway is stopping",
+  deleted: "The answer was stopped: the session was deleted",
+} as const;
+
+function toEnd(event: Exclude<ChatEvent, { state: "delta" }>): TurnEnd {
+  const { runId, message } = event;
+  if (event.state === "final") return { runId, status: "ok", message, usage: event.usage };
+  if (event.state === "error") return { runId, status: "error", message, problem: event.error.message };
+  const status = event.reason === "shutdown" ? "interrupted" : "aborted";
+  return { runId, status, message, problem: ABORT_REASONS[event.reason] };
+}
+
+/** The text of a message as its deltas counted it. */
+export function textOf({ content }: Message): string {
+  return content.map((part) => (part.type === "text" ? part.text : "")).join("");
+}

@@ -1,0 +1,430 @@
+// Generated from the contracts by `bun run gen`; do not edit.
+
+/** No keys at all. */
+export type Empty = Record<string, never>;
+
+/** The protocol this client speaks. */
+export const PROTOCOL_VERSION = 1;
+
+/** What a client may do. */
+export type Scope = "read" | "write" | "admin" | "pairing" | "approvals";
+
+/** Why a request failed. */
+export type ErrorCode =
+  | "parse_error"
+  | "invalid_request"
+  | "unknown_method"
+  | "invalid_params"
+  | "internal"
+  | "unauthorized"
+  | "forbidden"
+  | "not_found"
+  | "timeout"
+  | "conflict"
+  | "too_large"
+  | "busy"
+  | "unavailable"
+  | "cancelled";
+
+/** Why the gateway closed the socket: 4000–4499 "come back", 4500–4999 "do not". */
+export const CLOSE = {
+  shutdown: 4001,
+  slow: 4008,
+  idle: 4009,
+  replaced: 4010,
+  rateLimited: 4013,
+  unauthorized: 4501,
+  protocol: 4502,
+  origin: 4503,
+  version: 4504,
+  revoked: 4505,
+} as const;
+
+/** Part of `connect`. */
+export type ConnectParams = {
+  minProtocol?: number | undefined;
+  maxProtocol?: number | undefined;
+  client?:
+    | {
+        id?: string | undefined;
+        version?: string | undefined;
+        platform?: string | undefined;
+        mode?: string | undefined;
+        displayName?: string | undefined;
+        instanceId?: string | undefined;
+        deviceFamily?: string | undefined;
+        modelIdentifier?: string | undefined;
+      }
+    | undefined;
+  auth?:
+    | { token?: string | undefined; password?: string | undefined; deviceToken?: string | undefined }
+    | undefined;
+  role?: "operator" | "node" | undefined;
+  scopes?: string[] | undefined;
+  device?: Record<string, unknown> | undefined;
+  caps?: string[] | undefined;
+  locale?: string | undefined;
+  userAgent?: string | undefined;
+  resume?: Cursor | undefined;
+};
+
+/** Part of `Message`. */
+export type Content =
+  | { type: "text"; text: string }
+  | { type: "thinking"; text: string }
+  | { type: "tool_call"; id: string; name: string; args: string };
+
+/** Part of `ConnectParams`. */
+export type Cursor = { epoch: string; seq: number };
+
+/** Part of `Message`. */
+export type CutStatus = "aborted" | "error" | "interrupted";
+
+/** Part of `Hello`, `health`. */
+export type Health = {
+  ok: boolean;
+  /** ms since 1970 */
+  ts: number;
+  uptimeMs: number;
+  clients: number;
+  runs: { active: number; queued: number };
+};
+
+/** Part of `connect`. */
+export type Hello = {
+  type: "hello-ok";
+  protocol: number;
+  server: { name: string; version: string; runtime: string; connId: string };
+  features: { methods: string[]; events: string[] };
+  snapshot: {
+    health: Health;
+    presence: PresenceEntry[];
+    stateVersion: { presence: number; health: number };
+    uptimeMs: number;
+    configPath: string;
+    stateDir: string;
+  };
+  auth: { role: "operator" | "node"; scopes: Scope[] };
+  policy: { maxPayload: number; maxBufferedBytes: number; tickIntervalMs: number; maxInflight: number };
+  resume: { epoch: string; seq: number; replayed: number; resync: boolean };
+};
+
+/** Part of `chat.history`, `chat`. */
+export type Message = {
+  id: string;
+  role: "user" | "assistant";
+  content: Content[];
+  /** ms since 1970 */
+  ts: number;
+  runId?: string;
+  /** absent: whole */
+  status?: CutStatus;
+};
+
+/** Part of `Hello`, `system-presence`, `presence`. */
+export type PresenceEntry = {
+  connId: string;
+  /** the client's own id, unverified */
+  client: string;
+  displayName?: string;
+  version?: string;
+  platform?: string;
+  mode?: string;
+  instanceId?: string;
+  role: "operator" | "node";
+  scopes: Scope[];
+  connectedAtMs: number;
+};
+
+/** Part of `sessions.create`, `sessions.list`, `sessions.changed`. */
+export type Session = {
+  key: string;
+  /** made by the gateway; a session deleted and made again has another one */
+  id: string;
+  agentId: string;
+  label?: string;
+  /** absent: the configured default */
+  model?: string;
+  createdAtMs: number;
+  updatedAtMs: number;
+  messages: number;
+  /** a run is going on or waiting */
+  active: boolean;
+};
+
+/** Part of `chat`. */
+export type Usage = { inputTokens: number; outputTokens: number };
+
+/** Every method of the gateway itself; plugins may add others. */
+export interface Methods {
+  /**
+   * Answers when the run has ended, or its state when the time is up
+   *
+   * scope: read; errors: not_found
+   */
+  "agent.wait": {
+    params: { runId: string; timeoutMs?: number | undefined };
+    result: {
+      runId: string;
+      /** timeout: the run goes on, the waiting does not */
+      status: "ok" | "error" | "aborted" | "interrupted" | "timeout";
+      /** ms since 1970; absent while it waits */
+      startedAt?: number;
+      endedAt?: number;
+      error?: { code: ErrorCode; message: string };
+    };
+  };
+  /**
+   * Stops one run or all of a session, waiting ones too; the text so far is kept
+   *
+   * scope: write; changes something
+   */
+  "chat.abort": {
+    params: {
+      sessionKey: string;
+      runId?: string | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: { aborted: boolean; runIds: string[] };
+  };
+  /**
+   * Messages of a session in order of time: the last ones, or a page before or after a message
+   *
+   * scope: read; errors: invalid_params
+   */
+  "chat.history": {
+    params: {
+      sessionKey: string;
+      limit?: number | undefined;
+      before?: string | undefined;
+      after?: string | undefined;
+    };
+    result: {
+      sessionKey: string;
+      messages: Message[];
+      /** present when there are older ones */
+      before?: string;
+      /** present when there are newer ones */
+      after?: string;
+    };
+  };
+  /**
+   * Gives a message to the session's agent; answers when the message is on disk
+   *
+   * scope: write; changes something; errors: busy, conflict, unavailable
+   */
+  "chat.send": {
+    params: {
+      sessionKey: string;
+      message: string;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey: string;
+      timeoutMs?: number | undefined;
+    };
+    result: { runId: string; status: "started" | "queued" };
+  };
+  /**
+   * Is it well? Costs nothing
+   *
+   * scope: read
+   */
+  health: {
+    params: Empty;
+    result: Health;
+  };
+  /**
+   * Makes a session, or answers with the one that has this key
+   *
+   * scope: write; changes something; errors: conflict, not_found, busy
+   */
+  "sessions.create": {
+    params: {
+      key: string;
+      label?: string | undefined;
+      agentId?: string | undefined;
+      model?: string | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: { key: string; created: boolean; session: Session };
+  };
+  /**
+   * Stops the session's runs and removes it with its history
+   *
+   * scope: write; changes something
+   */
+  "sessions.delete": {
+    params: {
+      key: string;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: { deleted: boolean };
+  };
+  /**
+   * Sessions, the last used first
+   *
+   * scope: read
+   */
+  "sessions.list": {
+    params: {
+      limit?: number | undefined;
+      /** part of the key or label, letter case ignored */
+      search?: string | undefined;
+      agentId?: string | undefined;
+    };
+    result: { sessions: Session[]; total: number };
+  };
+  /**
+   * What an operator wants to know at a glance
+   *
+   * scope: read
+   */
+  status: {
+    params: Empty;
+    result: {
+      version: string;
+      /** name and version of the runtime */
+      runtime: string;
+      uptimeMs: number;
+      config: {
+        path: string;
+        /** SHA-256 of the file's text; empty when there is no file */
+        hash: string;
+        valid: boolean;
+        warnings: string[];
+      };
+      stateDir: string;
+      /** what a session without a model of its own is answered by */
+      model: string;
+      sessions: number;
+      runs: { active: number; queued: number };
+      clients: number;
+      memory: { rssBytes: number };
+    };
+  };
+  /**
+   * The clients connected now
+   *
+   * scope: read
+   */
+  "system-presence": {
+    params: Empty;
+    result: PresenceEntry[];
+  };
+  /**
+   * The wake words in force
+   *
+   * scope: read
+   */
+  "voicewake.get": {
+    params: Empty;
+    result: { triggers: string[] };
+  };
+  /**
+   * Replaces the wake words; an empty list brings the default ones back
+   *
+   * scope: write; changes something
+   */
+  "voicewake.set": {
+    params: {
+      triggers: string[];
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: { triggers: string[] };
+  };
+}
+
+/** What each event of the gateway itself carries; plugins may add others. */
+export interface Events {
+  /**
+   * A run as its agent lives it
+   *
+   * scope: read; delivery: must
+   */
+  agent: {
+    runId: string;
+    sessionKey: string;
+    stream: "lifecycle" | "assistant" | "tool" | "thinking" | "error";
+    ts: number;
+    data: Record<string, unknown>;
+  };
+  /**
+   * A run as a chat shows it: pieces of text, then the whole message. Pieces skip slow clients
+   *
+   * scope: read; delivery: must
+   */
+  chat:
+    | {
+        runId: string;
+        sessionKey: string;
+        state: "delta";
+        /** characters of the text before this piece (UTF-16 units) */
+        offset: number;
+        delta: string;
+      }
+    | { runId: string; sessionKey: string; state: "final"; message: Message; usage?: Usage }
+    | {
+        runId: string;
+        sessionKey: string;
+        state: "aborted";
+        /** absent when nothing had been said */
+        message?: Message;
+        reason: "request" | "timeout" | "shutdown" | "deleted";
+      }
+    | {
+        runId: string;
+        sessionKey: string;
+        state: "error";
+        message?: Message;
+        error: { code: ErrorCode; message: string };
+      };
+  /**
+   * The number of clients or runs has changed; at most one a second
+   *
+   * scope: read; delivery: latest; not replayed
+   */
+  health: Health;
+  /**
+   * The clients connected now; several changes make one event
+   *
+   * scope: read; delivery: latest; not replayed
+   */
+  presence: { presence: PresenceEntry[] };
+  /**
+   * A session was made, changed or deleted
+   *
+   * scope: read; delivery: latest
+   */
+  "sessions.changed": { key: string; action: "created" | "updated" | "deleted"; session?: Session };
+  /**
+   * The gateway is about to stop
+   *
+   * scope: read; delivery: must; not replayed
+   */
+  shutdown: {
+    reason: string;
+    /** 0: it is not coming back by itself */
+    restartExpectedMs: number;
+  };
+  /**
+   * The gateway is alive; every 15 s
+   *
+   * scope: read; delivery: latest; not replayed
+   */
+  tick: {
+    /** ms since 1970 */
+    ts: number;
+  };
+  /**
+   * The wake words are different now
+   *
+   * scope: read; delivery: latest
+   */
+  "voicewake.changed": { triggers: string[] };
+}
+
+/** Methods that cannot do without an idempotency key. */
+export const KEYED_METHODS: readonly string[] = ["chat.send"];

@@ -1,0 +1,21 @@
+import type { Clock, Timers } from "../ports.ts";
+
+/** Longest delay `setTimeout` can hold; a larger one would run at once. */
+const delayMsMax = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  elapsed: () => performance.now(),
+};
+
+/** The runtime's timers. What a callback throws reaches `Process.onUncaught`; an interval goes on after it. */
+export const systemTimers: Timers = {
+  after(ms, work) {
+    const timer = setTimeout(work, Math.min(ms, delayMsMax));
+    return () => clearTimeout(timer);
+  },
+  every(ms, work) {
+    const timer = setInterval(work, Math.min(ms, delayMsMax));
+    return () => clearInterval(timer);
+  },
+};

@@ -1,0 +1,49 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+
+import type { Platform, TextSink } from "../ports.ts";
+import { systemClock, systemTimers } from "./clock.ts";
+import { openDatabase } from "./database.ts";
+import { denoServe } from "./deno-server.ts";
+import { createFiles } from "./files.ts";
+import { lock } from "./lock.ts";
+import { Output } from "./output.ts";
+import { createProcess } from "./process.ts";
+import { createCrypto } from "./randomness.ts";
+import { stdDirectories } from "./std-fs.ts";
+
+/** All ports on Deno. Nothing made from here on is readable by another user of the machine. */
+export function createDenoPlatform(): Platform {
+  Deno.umask(0o077);
+  const streams = [Deno.stdin, Deno.stdout, Deno.stderr];
+  return {
+    runtime: `deno ${Deno.version.deno}`,
+    clock: systemClock,
+    timers: systemTimers,
+    crypto: createCrypto({
+      sha256: (text) => createHash("sha256").update(text).digest(),
+      equal: timingSafeEqual,
+    }),
+    files: createFiles(stdDirectories()),
+    process: createProcess({
+      stdout: output(Deno.stdout),
+      stderr: output(Deno.stderr),
+      isTerminal: (fd) => streams[fd]?.isTerminal() ?? false,
+    }),
+    openDatabase,
+    lock,
+    serve: denoServe,
+  };
+}
+
+const encoder = new TextEncoder();
+
+function output(stream: typeof Deno.stdout): TextSink {
+  return new Output(
+    () => stream.isTerminal(),
+    async (text) => {
+      const bytes = encoder.encode(text);
+      // oxlint-disable-next-line no-await-in-loop -- each write goes on where the last one ended
+      for (let sent = 0; sent < bytes.length;) sent += await stream.write(bytes.subarray(sent));
+    },
+  );
+}

@@ -1,0 +1,28 @@
+import type { Stop } from "../ports.ts";
+import { isBusy, openSqlite } from "./sqlite.ts";
+
+/**
+ * Holds a write transaction of a small SQLite file: the system ends that lock with the process, however it ends,
+ * and SQLite itself keeps a second holder in this process out.
+ *
+ * Never open the file otherwise while it is held: closing any descriptor of it releases the lock.
+ */
+export function lock(path: string): Stop | undefined {
+  const file = openSqlite(path, 0);
+  try {
+    file.exec("BEGIN EXCLUSIVE");
+  } catch (cause) {
+    file.close();
+    if (isBusy(cause)) return undefined;
+    throw new Error(`Cannot lock "${path}": ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+  let isHeld = true;
+  return () => {
+    if (!isHeld) return;
+    isHeld = false;
+    file.exec("ROLLBACK");
+    file.close();
+  };
+}

@@ -1,0 +1,43 @@
+import { chmodSync, closeSync, constants, lstatSync, openSync, type Stats } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+
+/** SQLite's smallest page; a shorter file would be taken for an empty database and written over. */
+const pageBytesMin = 512;
+
+const BUSY = 5;
+
+/**
+ * Opens the file, creating it with mode 0600; its journals inherit that mode.
+ *
+ * An existing file is looked at by name alone: closing a descriptor of it would release the locks that SQLite
+ * may hold on it elsewhere in this process.
+ */
+export function openSqlite(path: string, busyMs: number): DatabaseSync {
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found) secure(path, found);
+  else closeSync(openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600));
+  return new DatabaseSync(path, { timeout: busyMs, enableForeignKeyConstraints: true });
+}
+
+function secure(path: string, found: Stats): void {
+  const state = badState(found);
+  if (state !== undefined) throw new Error(`Cannot open database "${path}": ${state}`);
+  if ((found.mode & 0o077) === 0) return;
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    if (lstatSync(file, { throwIfNoEntry: false })?.isFile()) chmodSync(file, 0o600);
+  }
+}
+
+function badState(found: Stats): string | undefined {
+  if (found.isSymbolicLink()) return "it is a symbolic link";
+  if (!found.isFile()) return "it is not a regular file";
+  if (found.size > 0 && found.size < pageBytesMin) return "it is not a database";
+  return undefined;
+}
+
+export function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // Deno gives no code with some of its errors.
+  return ("errcode" in error && error.errcode === BUSY) || error.message === "database is locked";
+}

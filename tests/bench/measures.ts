@@ -1,0 +1,117 @@
+import { type BenchServer, cpuMicros, openSocket } from "./harness.ts";
+
+/** A server under measure and how to be let in. */
+export interface Target {
+  readonly server: BenchServer;
+  readonly headers: Record<string, string>;
+}
+
+const REQUEST_SOCKETS = 8;
+const REQUESTS_DEEP = 8;
+
+/** Requests a second over eight sockets, eight deep each, and what one costs the server. */
+export async function measureRequests({ server, headers }: Target, total: number): Promise<{ perSecond: number; cpuMicros: number }> {
+  const sockets = await Promise.all(Array.from({ length: REQUEST_SOCKETS }, () => openSocket(server.url, headers)));
+  let sent = 0;
+  let answered = 0;
+  const cpuBefore = cpuMicros(server.pid);
+  const startMs = performance.now();
+  await new Promise<void>((resolve) => {
+    const ask = (socket: WebSocket): void => {
+      if (sent < total) socket.send(`{"id":${++sent},"method":"voicewake.get"}`);
+    };
+    for (const socket of sockets) {
+      socket.onmessage = ({ data }) => {
+        if (!String(data).startsWith('{"id"')) return;
+        if (++answered === total) resolve();
+        ask(socket);
+      };
+      for (let n = 0; n < REQUESTS_DEEP; n++) ask(socket);
+    }
+  });
+  const seconds = (performance.now() - startMs) / 1_000;
+  const cpu = cpuMicros(server.pid) - cpuBefore;
+  for (const socket of sockets) socket.close();
+  return { perSecond: total / seconds, cpuMicros: cpu / total };
+}
+
+/** Opens this many clients, `inFlight` at a time, each answered by a hello. */
+export async function connectClients({ server, headers }: Target, count: number, inFlight = 8): Promise<{ sockets: WebSocket[]; perSecond: number }> {
+  const sockets: WebSocket[] = [];
+  let left = count;
+  const startMs = performance.now();
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) {
+      const socket = await openSocket(server.url, headers);
+      await new Promise<void>((resolve) => {
+        socket.onmessage = ({ data }) => {
+          if (String(data).startsWith('{"id":"h"')) resolve();
+        };
+        socket.send('{"id":"h","method":"connect","params":{"client":{"id":"bench","version":"1"}}}');
+      });
+      socket.onmessage = null;
+      sockets.push(socket);
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, worker));
+  return { sockets, perSecond: count / ((performance.now() - startMs) / 1_000) };
+}
+
+/** Deliveries a second of `events` events to all of `sockets`. */
+export async function measureBroadcast(
+  { server }: Target,
+  sockets: readonly WebSocket[],
+  { verb, events }: { verb: "broadcast" | "publish"; events: number },
+): Promise<{ perSecond: number; cpuMicros: number }> {
+  const total = sockets.length * events;
+  let received = 0;
+  const done = new Promise<void>((resolve) => {
+    for (const socket of sockets) {
+      socket.onmessage = ({ data }) => {
+        if (String(data).startsWith('{"event":"voicewake') && ++received === total) resolve();
+      };
+    }
+  });
+  const cpuBefore = cpuMicros(server.pid);
+  const startMs = performance.now();
+  await server.ask(`${verb} ${events}`);
+  await done;
+  const seconds = (performance.now() - startMs) / 1_000;
+  const cpu = cpuMicros(server.pid) - cpuBefore;
+  for (const socket of sockets) socket.onmessage = null;
+  return { perSecond: total / seconds, cpuMicros: cpu / total };
+}
+
+/** Time from starting a program until it has answered `connect`, ms, then what it holds idle. */
+export async function measureStart(
+  command: readonly string[],
+  { url, headers, env }: { url: string; headers: Record<string, string>; env: Record<string, string> },
+): Promise<{ ms: number; pid: number; stop(): Promise<void> }> {
+  const startMs = performance.now();
+  const child = Bun.spawn([...command], { stdin: "pipe", stdout: "ignore", stderr: "ignore", env: { ...process.env, ...env } });
+  const deadlineMs = startMs + 20_000;
+  let socket: WebSocket | undefined;
+  while (!socket) {
+    if (performance.now() > deadlineMs) throw new Error(`${command.join(" ")}: not up within 20 s`);
+    socket = await openSocket(url, headers).catch(() => undefined);
+  }
+  const open = socket;
+  await new Promise<void>((resolve) => {
+    open.onmessage = ({ data }) => {
+      if (String(data).startsWith('{"id":"h"')) resolve();
+    };
+    open.send('{"id":"h","method":"connect","params":{}}');
+  });
+  const ms = performance.now() - startMs;
+  open.close();
+  return {
+    ms,
+    pid: child.pid,
+    async stop() {
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 5_000);
+      await child.exited;
+      clearTimeout(timer);
+    },
+  };
+}
