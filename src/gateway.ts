@@ -6,7 +6,7 @@ import { secretValues } from "./config/redact.ts";
 import { type ConfigStore, createConfigStore, type ValidSnapshot } from "./config/store.ts";
 import { CLOSE } from "./contract/errors.ts";
 import { LIMITS } from "./contract/limits.ts";
-import { createLifetime } from "./feature.ts";
+import { createLifetime, type PublishOptions } from "./feature.ts";
 import { contracts } from "./features/contracts.ts";
 import { EXIT, StartError } from "./gateway/errors.ts";
 import { readHolder, STATE_FILE, writeHolder } from "./gateway/holder.ts";
@@ -43,6 +43,8 @@ export interface GatewayServer {
   /** Set when clients need a token. */
   readonly token: GatewayToken | undefined;
   readonly log: Log;
+  /** Sends a declared event to every client whose scopes allow it. @throws Error for one nobody declared */
+  broadcast(event: string, payload: object, options?: PublishOptions): void;
   /** Resolves when every configured part has started. */
   readonly ready: Promise<void>;
   /** Refuses new work, tells clients, gives what runs `drainMs`, closes. Once; later calls wait for the first. */
@@ -353,6 +355,7 @@ function createServer({ platform, loaded, config, state, handlers, ready, stop }
     token: config.token,
     log,
     ready,
+    broadcast: (event, payload, options) => state.hub.broadcast(event, payload, options),
     close: ({ reason = "gateway stopping", drainMs = LIMITS.drainMs } = {}) => (closing ??= close(reason, drainMs)),
   };
 }

@@ -61,7 +61,7 @@ export function parseArguments(words: readonly string[], options: Options): Argu
 
 /** A mistake in how the program was called. */
 export function usage(message: string, hint?: string): CliError {
-  return new CliError(EXIT.usage, message, hint);
+  return new CliError(EXIT.usage, message, { hint });
 }
 
 function findOption(typed: string, options: Options): string {

@@ -24,7 +24,10 @@ export const call: RunCommand = async (input) => {
   }
 };
 
-async function readParams({ platform }: CommandInput, json: string | undefined): Promise<Record<string, unknown>> {
+async function readParams(
+  { platform }: CommandInput,
+  json: string | undefined,
+): Promise<Record<string, unknown>> {
   if (json === undefined) return {};
   const isStdin = json === "-";
   const text = isStdin ? await readAll(platform.process.lines()) : json;
@@ -33,7 +36,10 @@ async function readParams({ platform }: CommandInput, json: string | undefined):
   try {
     value = JSON.parse(text);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = (error instanceof Error ? error.message : String(error)).replace(
+      /^JSON Parse error: /,
+      "",
+    );
     throw usage(`Cannot read ${from} as JSON: ${reason}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -53,5 +59,5 @@ function withNearest(error: unknown, method: string, methods: readonly string[])
   if (!(error instanceof GatewayError) || error.code !== "unknown_method") return undefined;
   const near = nearest(method, methods);
   const names = near ? `Did you mean ${near}?` : `There are: ${methods.join(", ")}`;
-  return new CliError(EXIT.failed, error.message, names);
+  return new CliError(EXIT.failed, error.message, { hint: names, code: error.code });
 }

@@ -20,8 +20,10 @@ export const chat: RunCommand = async (input) => {
   const typed = args.positional.join(" ");
   const isConversation = typed === "" && platform.process.stdinIsTerminal;
   if (isConversation && args.has("json")) throw usage("Cannot use --json in a conversation: give a message");
-  const message = isConversation || (typed !== "" && typed !== "-") ? typed : await readAll(platform.process.lines());
-  if (!isConversation && message.trim() === "") throw usage("Cannot send a message: there is none on standard input");
+  const message =
+    isConversation || (typed !== "" && typed !== "-") ? typed : await readAll(platform.process.lines());
+  if (!isConversation && message.trim() === "")
+    throw usage("Cannot send a message: there is none on standard input");
   const sessionKey = args.text("session") ?? SESSION_DEFAULT;
   const { client, target } = await connect(input, "chat", RECONNECT);
   try {
@@ -42,7 +44,10 @@ async function chooseModel(client: GatewayClient, key: string, model: string | u
 
 type ChatParts = CommandInput & { readonly client: GatewayClient; readonly sessionKey: string };
 
-async function answerOnce({ platform, screen, args, client, sessionKey }: ChatParts, message: string): Promise<number> {
+async function answerOnce(
+  { platform, screen, args, client, sessionKey }: ChatParts,
+  message: string,
+): Promise<number> {
   const isJson = args.has("json");
   let lastChar = "\n";
   let signalled: keyof typeof SIGNAL_EXIT | undefined;

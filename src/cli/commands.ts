@@ -9,7 +9,10 @@ const CONFIG: Option = { value: "FILE", summary: "Configuration file, default ~/
 /** How every client finds its gateway and proves itself. */
 const CONNECTION: Options = {
   url: { value: "URL", summary: "Gateway to connect to, default the one that runs here" },
-  token: { value: "TOKEN", summary: "Token, default CLAWDBOT_GATEWAY_TOKEN or the one of this machine's gateway" },
+  token: {
+    value: "TOKEN",
+    summary: "Token, default CLAWDBOT_GATEWAY_TOKEN or the one of this machine's gateway",
+  },
   password: { value: "TEXT", summary: "Password, default CLAWDBOT_GATEWAY_PASSWORD" },
   "timeout-ms": { value: "MS", summary: "Longest wait for an answer, default 30000" },
   "state-dir": STATE_DIR,
@@ -46,11 +49,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: {
       session: { value: "KEY", short: "s", summary: "Session to talk in, default main" },
       model: { value: "MODEL", short: "m", summary: "Model of a new session, such as ollama/qwen3" },
-      ...json("Print the end of the run as one line of JSON instead of the text"),
+      ...json("Print how it ended on one line of JSON instead of the text, problems too"),
       ...CONNECTION,
+      "timeout-ms": { value: "MS", summary: "Longest time an answer may take" },
       ...HELP,
     },
-    examples: ["gateway chat", "gateway chat What is 2 + 2?", "git diff | gateway chat --session review"],
+    examples: ["gateway chat", `gateway chat "What is 2 + 2?"`, "git diff | gateway chat --session review"],
     load: async () => (await import("./chat.ts")).chat,
   },
   call: {
@@ -58,18 +62,23 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     takes: "METHOD [JSON]",
     wordsMax: 2,
     about: ["JSON is an object with the method's parameters; - reads it from standard input."],
-    options: { ...json("Print the result on one line, problems too"), ...CONNECTION, ...HELP },
+    options: { ...json("Print the result on one line of JSON, problems too"), ...CONNECTION, ...HELP },
     examples: ["gateway call health", `gateway call sessions.list '{"limit":5}'`],
     load: async () => (await import("./call.ts")).call,
   },
   status: {
     summary: "Show how the gateway is doing",
-    options: { ...json("Print it as one line of JSON"), ...CONNECTION, ...HELP },
+    options: { ...json("Print it on one line of JSON, problems too"), ...CONNECTION, ...HELP },
     load: async () => (await import("./status.ts")).status,
   },
   token: {
     summary: "Print the token of this machine's gateway",
-    options: { ...json("Print it as JSON, with where it is from"), "state-dir": STATE_DIR, config: CONFIG, ...HELP },
+    options: {
+      ...json("Print it as JSON, with where it is from"),
+      "state-dir": STATE_DIR,
+      config: CONFIG,
+      ...HELP,
+    },
     load: async () => (await import("./token.ts")).token,
   },
   schema: {

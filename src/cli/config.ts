@@ -6,7 +6,9 @@ import type { Credential } from "./credentials.ts";
 
 /** The configuration of this machine's gateway as it is on disk. Loads the whole schema. */
 export function readConfiguration({ files, crypto, process }: Platform, args: Arguments): Promise<Snapshot> {
-  const sections = Object.fromEntries(contracts.flatMap(({ name, config }) => (config ? [[name, config]] : [])));
+  const sections = Object.fromEntries(
+    contracts.flatMap(({ name, config }) => (config ? [[name, config]] : [])),
+  );
   const store = createConfigStore({
     files,
     crypto,
@@ -26,7 +28,9 @@ export async function fromConfig(platform: Platform, args: Arguments): Promise<C
   const { mode, token, password } = snapshot.config.gateway.auth;
   const advice = "The gateway that answers was started with something else: restart it, or give --token";
   const source = (key: string): string => `${key} of ${snapshot.path}`;
-  if (token !== undefined && mode !== "password") return { token, source: source("gateway.auth.token"), advice };
-  if (password !== undefined && mode !== "token") return { password, source: source("gateway.auth.password"), advice };
+  if (token !== undefined && mode !== "password")
+    return { token, source: source("gateway.auth.token"), advice };
+  if (password !== undefined && mode !== "token")
+    return { password, source: source("gateway.auth.password"), advice };
   return undefined;
 }

@@ -1,4 +1,9 @@
-import { createGatewayClient, type GatewayClient, GatewayError, type ReconnectOptions } from "../client/mod.ts";
+import {
+  createGatewayClient,
+  type GatewayClient,
+  GatewayError,
+  type ReconnectOptions,
+} from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
 import { VERSION } from "../version.ts";
 import type { CommandInput } from "./command.ts";
@@ -53,16 +58,15 @@ export async function connect(
       refused ??= { error, credential };
     }
   }
-  if (refused) throw refusal(refused.error, target, refused.credential);
+  if (refused) {
+    const { source, advice } = refused.credential;
+    throw refusal(refused.error, target, `The credential is from ${source}. ${advice}`);
+  }
   try {
     return await open(undefined);
   } catch (error) {
     if (!isRefusal(error)) throw toCliError(error, target);
-    throw new CliError(
-      EXIT.refused,
-      `Cannot connect to "${target.url}": ${stateOf(error)}`,
-      `No credential was found. Looked at ${placesSearched(parts)}`,
-    );
+    throw refusal(error, target, `No credential was found. Looked at ${placesSearched(parts)}`);
   }
 }
 
@@ -70,13 +74,15 @@ export async function connect(
 export function toCliError(error: unknown, target: Target): CliError {
   if (error instanceof CliError) return error;
   if (!(error instanceof GatewayError)) throw error;
-  if (error.code === "unauthorized") return new CliError(EXIT.refused, error.message);
+  const { code, message, retryAfterMs, ref } = error;
+  if (code === "unauthorized") return new CliError(EXIT.refused, message, { code });
   if (isUnreached(error)) {
-    return new CliError(EXIT.unreachable, error.message, target.isLoopback ? "Is it running? Start it with: gateway run" : undefined);
+    const hint = target.isLoopback ? "Is it running? Start it with: gateway run" : undefined;
+    return new CliError(EXIT.unreachable, message, { hint, code });
   }
-  const wait = error.retryAfterMs === undefined ? "" : `; try again in ${Math.ceil(error.retryAfterMs / 1000)} s`;
-  const ref = error.ref === undefined ? "" : `; its log says more under ${error.ref}`;
-  return new CliError(EXIT.failed, `${error.message}${wait}${ref}`);
+  const wait = retryAfterMs === undefined ? undefined : `Try again in ${Math.ceil(retryAfterMs / 1000)} s`;
+  const log = ref === undefined ? undefined : `The gateway's log says more under ${ref}`;
+  return new CliError(EXIT.failed, message, { hint: wait ?? log, code });
 }
 
 /** No gateway was there, or it went away: nothing it said itself. */
@@ -88,12 +94,11 @@ function isRefusal(error: unknown): error is GatewayError {
   return error instanceof GatewayError && error.code === "unauthorized";
 }
 
-function refusal(error: GatewayError, target: Target, { source, advice }: Credential): CliError {
-  return new CliError(
-    EXIT.refused,
-    `Cannot connect to "${target.url}": ${stateOf(error)}`,
-    `The credential is from ${source}. ${advice}`,
-  );
+function refusal(error: GatewayError, target: Target, hint: string): CliError {
+  return new CliError(EXIT.refused, `Cannot connect to "${target.url}": ${stateOf(error)}`, {
+    hint,
+    code: error.code,
+  });
 }
 
 /** What is wrong, without the sentence it was said in. */

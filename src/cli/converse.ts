@@ -4,7 +4,7 @@ import { EXIT } from "../gateway/errors.ts";
 import type { Stop } from "../ports.ts";
 import type { CommandInput } from "./command.ts";
 import { isUnreached } from "./connect.ts";
-import { ECHO_NOTE } from "./model.ts";
+import { modelNote } from "./model.ts";
 import { startTurn, type Turn } from "./turn.ts";
 
 const PROMPT = "> ";
@@ -36,25 +36,29 @@ class Conversation {
   }
 
   async run(): Promise<number> {
-    const { platform, screen } = this.#parts;
-    const stops: Stop[] = [platform.process.onStopSignal((signal) => this.#interrupt(signal)), this.#watchConnection()];
+    const { platform } = this.#parts;
+    const stops: Stop[] = [
+      platform.process.onStopSignal((signal) => this.#interrupt(signal)),
+      this.#watchConnection(),
+    ];
     try {
-      await this.#greet();
-      const lines = platform.process.lines()[Symbol.asyncIterator]();
-      for (;;) {
-        screen.write(PROMPT);
-        // oxlint-disable-next-line no-await-in-loop -- a conversation is one thing after the other
-        const next = await Promise.race([lines.next(), this.#left.promise]);
-        if (!next || next.done) break;
-        // oxlint-disable-next-line no-await-in-loop -- as above
-        if ((await this.#take(next.value.trim())) === "leave") return EXIT.ok;
-      }
-      // The prompt is still waiting on its line.
-      screen.line("");
+      await Promise.race([this.#talk(), this.#left.promise]);
       return EXIT.ok;
     } finally {
       for (const stop of stops) stop();
     }
+  }
+
+  async #talk(): Promise<void> {
+    const { platform, screen } = this.#parts;
+    await this.#greet();
+    screen.write(PROMPT);
+    for await (const line of platform.process.lines()) {
+      if ((await this.#take(line.trim())) === "leave") return;
+      screen.write(PROMPT);
+    }
+    // Ctrl-D: the prompt is still waiting on its line.
+    screen.line("");
   }
 
   async #greet(): Promise<void> {
@@ -65,9 +69,10 @@ class Conversation {
     ]);
     const session = sessions.find(({ key }) => key === this.#sessionKey);
     const name = session?.model ?? model;
-    const answers = name === "" ? "" : ` with ${name}${ECHO_NOTE(name)}`;
+    const answers = name === "" ? "" : ` with ${name}${modelNote(name)}`;
     screen.line(screen.foreign(`Session "${this.#sessionKey}"${answers}`));
-    if (session && session.messages > 0) screen.line(screen.dim(`It goes on after ${session.messages} messages`));
+    if (session && session.messages > 0)
+      screen.line(screen.dim(`It goes on after ${session.messages} messages`));
     screen.line(screen.dim("/help shows what you can do here"));
   }
 
@@ -118,12 +123,15 @@ class Conversation {
     }
   }
 
-  /** Ctrl-C stops the answer; at the prompt the second one leaves. */
+  /** Ctrl-C stops the answer; the second one, or one after an answer was stopped, leaves. */
   #interrupt(signal: "SIGTERM" | "SIGINT"): void {
     const { screen } = this.#parts;
-    if (signal === "SIGTERM" || this.#isLeaving) return this.#left.resolve();
-    if (this.#turn) return this.#turn.abort();
+    if (signal === "SIGTERM" || this.#isLeaving) {
+      screen.line("");
+      return this.#left.resolve();
+    }
     this.#isLeaving = true;
+    if (this.#turn) return this.#turn.abort();
     screen.line("");
     screen.line(screen.dim("Ctrl-C again leaves"));
     screen.write(PROMPT);

@@ -63,9 +63,11 @@ export async function fromTokenFile(platform: Platform, args: Arguments): Promis
 
 function fromOptions(args: Arguments): Credential | undefined {
   const [token, password] = [args.text("token"), args.text("password")];
-  if (token !== undefined && password !== undefined) throw usage("Cannot use both --token and --password: give one");
+  if (token !== undefined && password !== undefined)
+    throw usage("Cannot use both --token and --password: give one");
   if (token !== undefined) return { token, source: "--token", advice: ASK_THE_OTHER };
-  if (password !== undefined) return { password, source: "--password", advice: "It is what gateway.auth.password says" };
+  if (password !== undefined)
+    return { password, source: "--password", advice: "It is what gateway.auth.password says" };
   return undefined;
 }
 

@@ -6,10 +6,13 @@ export class CliError extends Error {
   readonly exitCode: ExitCode;
   /** What the person can do about it. */
   readonly hint: string | undefined;
+  /** The gateway's error code, where one is behind it. */
+  readonly code: string | undefined;
 
-  constructor(exitCode: ExitCode, message: string, hint?: string) {
+  constructor(exitCode: ExitCode, message: string, extra: { hint?: string | undefined; code?: string } = {}) {
     super(message);
     this.exitCode = exitCode;
-    this.hint = hint;
+    this.hint = extra.hint;
+    this.code = extra.code;
   }
 }

@@ -26,7 +26,9 @@ export function findCommand(name: string): [name: string, command: Command] {
 
 /** The commands and the exit codes. */
 export function programHelp({ bold }: Style): string {
-  const rows = Object.entries(COMMANDS).map(([name, { takes, summary }]) => [withWords(name, takes), summary] as const);
+  const rows = Object.entries(COMMANDS).map(
+    ([name, { takes, summary }]) => [withWords(name, takes), summary] as const,
+  );
   const codes = [
     `${EXIT.ok} done`,
     `${EXIT.failed} failed`,
@@ -56,7 +58,9 @@ export function programHelp({ bold }: Style): string {
 /** One command: what it does, takes, and an example. */
 export function commandHelp(name: string, command: Command, { bold }: Style): string {
   const { summary, about = [], options, examples = [] } = command;
-  const rows = Object.entries(options).map(([key, option]) => [spelled(key, option), option.summary] as const);
+  const rows = Object.entries(options).map(
+    ([key, option]) => [spelled(key, option), option.summary] as const,
+  );
   return [
     summary,
     "",

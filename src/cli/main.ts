@@ -15,24 +15,28 @@ export async function runCli(platform: Platform): Promise<number> {
   return code;
 }
 
+/** What was understood of the call so far. */
+type Called = { chosen: [name: string, command: Command] | undefined; isJson: boolean };
+
 async function dispatch(platform: Platform, screen: Screen): Promise<number> {
-  let chosen: [string, Command] | undefined;
+  const called: Called = { chosen: undefined, isJson: false };
   try {
     const [first = "run", ...rest] = platform.process.args;
     if (first === "--help" || first === "-h") return print(screen, programHelp(screen));
     const isOption = first.startsWith("-");
-    if (first === "--version" || first === "-v" || first === "-V") chosen = findCommand("version");
-    else chosen = findCommand(isOption ? "run" : first);
-    const [name, command] = chosen;
+    const isVersion = first === "--version" || first === "-v" || first === "-V";
+    const [name, command] = findCommand(isVersion ? "version" : isOption ? "run" : first);
+    called.chosen = [name, command];
     const words = isOption && name === "run" ? platform.process.args : rest;
     const args = parseArguments(words, command.options);
+    called.isJson = args.has("json");
     if (args.has("help")) return print(screen, commandHelp(name, command, screen));
     const extra = args.positional[command.wordsMax ?? 0];
     if (extra !== undefined) throw usage(`Cannot use "${extra}": gateway ${name} takes no such word`);
     const run = await command.load();
     return await run({ platform, screen, args });
   } catch (error) {
-    return report(error, screen, chosen);
+    return report(error, screen, called);
   }
 }
 
@@ -42,17 +46,21 @@ function print(screen: Screen, text: string): number {
 }
 
 /** Says what went wrong, and for a mistake in the call how it is called. */
-function report(error: unknown, screen: Screen, chosen: [string, Command] | undefined): number {
+function report(error: unknown, screen: Screen, { chosen, isJson }: Called): number {
   if (!(error instanceof CliError)) {
     screen.problem(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return EXIT.failed;
   }
-  screen.problem(error.message);
-  if (error.hint) screen.problem(error.hint);
-  if (error.exitCode === EXIT.usage) {
-    const [name] = chosen ?? [];
-    if (chosen) screen.problem(`Usage: ${usageLine(...chosen)}`);
-    screen.problem(`See: gateway help${name ? ` ${name}` : ""}`);
+  const { exitCode, message, hint, code } = error;
+  if (isJson) {
+    screen.problem(JSON.stringify({ error: { code, message, hint }, exitCode }));
+    return exitCode;
   }
-  return error.exitCode;
+  screen.problem(message);
+  if (hint) screen.problem(hint);
+  if (exitCode === EXIT.usage) {
+    if (chosen) screen.problem(`Usage: ${usageLine(...chosen)}`);
+    screen.problem(`See: gateway help${chosen ? ` ${chosen[0]}` : ""}`);
+  }
+  return exitCode;
 }

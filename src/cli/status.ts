@@ -2,7 +2,7 @@ import type { ResultOf } from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
 import type { RunCommand } from "./command.ts";
 import { connect, toCliError } from "./connect.ts";
-import { ECHO_NOTE } from "./model.ts";
+import { modelNote } from "./model.ts";
 import type { Screen } from "./screen.ts";
 
 /** Shows how the gateway is doing. */
@@ -12,7 +12,9 @@ export const status: RunCommand = async (input) => {
   try {
     const result = await client.call("status", {}, { timeoutMs });
     screen.write(
-      screen.foreign(args.has("json") ? `${JSON.stringify(result)}\n` : describeStatus(result, target.url, screen)),
+      screen.foreign(
+        args.has("json") ? `${JSON.stringify(result)}\n` : describeStatus(result, target.url, screen),
+      ),
     );
     return EXIT.ok;
   } catch (error) {
@@ -23,10 +25,14 @@ export const status: RunCommand = async (input) => {
 };
 
 /** The same facts for people. */
-export function describeStatus(status: ResultOf<"status">, url: string, { bold }: Pick<Screen, "bold">): string {
+export function describeStatus(
+  status: ResultOf<"status">,
+  url: string,
+  { bold }: Pick<Screen, "bold">,
+): string {
   const { config, runs, memory } = status;
   const rows: readonly (readonly [string, string])[] = [
-    ["Model", status.model === "" ? "still looking for one" : status.model + ECHO_NOTE(status.model)],
+    ["Model", status.model === "" ? "still looking for one" : status.model + modelNote(status.model)],
     ["Sessions", String(status.sessions)],
     ["Runs", `${runs.active} running, ${runs.queued} waiting`],
     ["Clients", String(status.clients)],

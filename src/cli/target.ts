@@ -23,7 +23,8 @@ export async function findTarget({ platform, args }: Parts): Promise<Target> {
   if (typed !== undefined) return { ...toTarget(typed, "--url"), isExplicit: true };
   const fromEnv = env["CLAWDBOT_GATEWAY_URL"]?.trim();
   if (fromEnv) return { ...toTarget(fromEnv, "CLAWDBOT_GATEWAY_URL"), isExplicit: false };
-  const port = (await runningPort(platform, args)) ?? toPort(Number(env["CLAWDBOT_GATEWAY_PORT"])) ?? PORT_DEFAULT;
+  const port =
+    (await runningPort(platform, args)) ?? toPort(Number(env["CLAWDBOT_GATEWAY_PORT"])) ?? PORT_DEFAULT;
   return { url: `ws://127.0.0.1:${port}/ws`, isLoopback: true, isExplicit: false };
 }
 
@@ -40,7 +41,9 @@ async function runningPort({ files, process }: Platform, args: Arguments): Promi
 }
 
 function toPort(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isInteger(value) && value > 0 && value < 65_536 ? value : undefined;
+  return typeof value === "number" && Number.isInteger(value) && value > 0 && value < 65_536
+    ? value
+    : undefined;
 }
 
 /** Accepts what people have at hand: an address of the page, or just host and port. */
@@ -52,7 +55,9 @@ function toTarget(text: string, source: string): Pick<Target, "url" | "isLoopbac
     throw usage(`Cannot use ${source} "${text}": wanted a URL such as ws://127.0.0.1:${PORT_DEFAULT}/ws`);
   }
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
-    throw usage(`Cannot use ${source}: credentials and parameters do not belong in it, a token goes into --token`);
+    throw usage(
+      `Cannot use ${source}: credentials and parameters do not belong in it, a token goes into --token`,
+    );
   }
   if (url.pathname === "/") url.pathname = "/ws";
   return { url: url.href, isLoopback: isLoopback(url.hostname) };
@@ -60,5 +65,7 @@ function toTarget(text: string, source: string): Pick<Target, "url" | "isLoopbac
 
 /** By address, never by how a name begins: `127.evil.example` is anywhere. */
 function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname);
+  return (
+    hostname === "localhost" || hostname === "[::1]" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)
+  );
 }

@@ -20,7 +20,10 @@ async function findToken({ platform, args }: CommandInput): Promise<{ token: str
   const { mode, token: configured, password } = snapshot.config.gateway.auth;
   const effective = mode ?? (password !== undefined && configured === undefined ? "password" : "token");
   if (effective !== "token") {
-    throw new CliError(EXIT.failed, `Cannot print the token: this gateway has none, gateway.auth.mode is "${effective}"`);
+    throw new CliError(
+      EXIT.failed,
+      `Cannot print the token: this gateway has none, gateway.auth.mode is "${effective}"`,
+    );
   }
   if (configured !== undefined) {
     const [setting] = snapshot.provenance.get("gateway.auth.token") ?? [];
@@ -29,9 +32,7 @@ async function findToken({ platform, args }: CommandInput): Promise<{ token: str
   const stored = await fromTokenFile(platform, args);
   if (stored?.token !== undefined) return { token: stored.token, source: stored.source };
   const path = `${stateDirOf(platform.process, args)}/${TOKEN_FILE}`;
-  throw new CliError(
-    EXIT.failed,
-    `Cannot read token "${path}": there is no such file`,
-    "The gateway makes it at its first start: gateway run",
-  );
+  throw new CliError(EXIT.failed, `Cannot read token "${path}": there is no such file`, {
+    hint: "The gateway makes it at its first start: gateway run",
+  });
 }

@@ -47,6 +47,7 @@ export function startTurn(options: TurnOptions): Turn {
   const early: ChatEvent[] = [];
   let runId: string | undefined;
   let isAborting = false;
+  let isBehind = false;
   let shownChars = 0;
 
   const show = (text: string, offset: number): void => {
@@ -71,7 +72,10 @@ export function startTurn(options: TurnOptions): Turn {
     client.call("chat.abort", { sessionKey, runId }).catch(ended.reject);
   };
   const recover = async (): Promise<void> => {
-    if (runId !== undefined) finish((await findEnd(client, sessionKey, runId)) ?? (await ended.promise));
+    isBehind = true;
+    if (runId === undefined) return;
+    const end = await findEnd(client, sessionKey, runId);
+    if (end) finish(end);
   };
   const send = async (): Promise<void> => {
     const sent = await sendSafely(options);
@@ -79,6 +83,7 @@ export function startTurn(options: TurnOptions): Turn {
     runId = sent.runId;
     if (isAborting) abort();
     for (const event of early.splice(0)) take(event);
+    if (isBehind) await recover();
   };
 
   const stops = [
@@ -101,7 +106,11 @@ export function startTurn(options: TurnOptions): Turn {
 /** Attempts to hand a message over when connections break; the key makes sure that it is taken once. */
 const SEND_ATTEMPTS = 3;
 
-async function sendSafely({ client, sessionKey, message }: TurnOptions): Promise<{ runId: string; status: string }> {
+async function sendSafely({
+  client,
+  sessionKey,
+  message,
+}: TurnOptions): Promise<{ runId: string; status: string }> {
   const idempotencyKey = createIdempotencyKey();
   for (let attempt = 1; ; attempt++) {
     try {
@@ -115,7 +124,11 @@ async function sendSafely({ client, sessionKey, message }: TurnOptions): Promise
 }
 
 /** @returns undefined while the run goes on */
-async function findEnd(client: GatewayClient, sessionKey: string, runId: string): Promise<TurnEnd | undefined> {
+async function findEnd(
+  client: GatewayClient,
+  sessionKey: string,
+  runId: string,
+): Promise<TurnEnd | undefined> {
   const { status, error } = await client.call("agent.wait", { runId, timeoutMs: 0 });
   if (status === "timeout") return undefined;
   const { messages } = await client.call("chat.history", { sessionKey, limit: HISTORY_LIMIT });

@@ -9,7 +9,7 @@ import { type RunSettings, Runs } from "../features/runs/runs.ts";
 import { prepareSchema } from "../features/schema.ts";
 import { sessionsContract } from "../features/sessions/contract.ts";
 import { createSessionsFeature } from "../features/sessions/feature.ts";
-import { DEFAULT_AGENT, Sessions } from "../features/sessions/sessions.ts";
+import { Sessions } from "../features/sessions/sessions.ts";
 import { createSystemFeature } from "../features/system/feature.ts";
 import { createVoicewakeFeature } from "../features/voicewake/feature.ts";
 import type { Metric } from "../http/metrics.ts";
@@ -62,6 +62,7 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
     ...parts,
     publish: hub.publisher(sessionsContract),
     keepMax: () => keepMaxOf(store),
+    defaultAgent: () => defaultAgentOf(store),
     isActive: (sessionId) => runs.isActive(sessionId),
   });
   const runs = new Runs({ ...parts, journal, sessions, publish: hub.publisher(runsContract), settings: () => runSettings(store) });
@@ -89,7 +90,7 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
     health,
     metrics: () => metricsOf(health(), { hub, dispatcher, rssBytes: parts.rssBytes() }),
   };
-  const isAgent = (id: string): boolean => id === DEFAULT_AGENT || store.current().agents.list.some((agent) => agent.id === id);
+  const isAgent = (id: string): boolean => id === defaultAgentOf(store) || store.current().agents.list.some((agent) => agent.id === id);
   const features = [
     system,
     createSessionsFeature({ sessions, isAgent, abortRuns: (key) => runs.abort(key, undefined, "deleted") }),
@@ -120,6 +121,12 @@ function startFeature(feature: Feature, state: GatewayRuntimeState, parts: Runti
 function keepMaxOf(store: ConfigStore): number {
   const section = sessionsContract.config?.parse(store.current()[sessionsContract.name]);
   return section?.keepMax ?? 0;
+}
+
+/** The one marked as default, else the first, else `main`: what the original does. */
+function defaultAgentOf(store: ConfigStore): string {
+  const { list } = store.current().agents;
+  return (list.find((agent) => agent.default) ?? list[0])?.id ?? "main";
 }
 
 function runSettings(store: ConfigStore): RunSettings {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Answer, completion, sseEvents, type Usage, wordsOf } from "./openai-chunks.ts";
+import { createExchange, type Exchange, type SeenRequest, toRecord } from "./openai-exchange.ts";
 
 /** What the server does with one chat completion. */
 export type Behaviour =
@@ -29,24 +30,6 @@ export type Behaviour =
   | { readonly kind: "raw"; readonly headers?: Headers; readonly body: string };
 
 type Headers = Readonly<Record<string, string>>;
-
-/** How a request ended, and when by `performance.now()`. */
-export interface RequestEnd {
-  readonly how: "answered" | "cut" | "aborted";
-  readonly atMs: number;
-}
-
-/** One chat completion that was asked for. */
-export interface SeenRequest {
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: Readonly<Record<string, unknown>>;
-  readonly model: string;
-  readonly messages: readonly { readonly role: string; readonly content: string }[];
-  /** For a `gated` answer: lets that many more events out. For a `gated` cut: lets it happen. */
-  release(events?: number): void;
-  /** `aborted`: the client closed the connection before the answer was whole. */
-  readonly ended: Promise<RequestEnd>;
-}
 
 export interface OpenAiServer {
   /** Base URL, as in `http://127.0.0.1:PORT/v1`. */
@@ -161,65 +144,6 @@ class State {
   }
 }
 
-// --- one request ---
-
-interface Exchange {
-  readonly seen: SeenRequest;
-  readonly response: ServerResponse;
-  readonly wantsStream: boolean;
-  readonly wantsUsage: boolean;
-  /** Resolves when one more gated event may go out, or never if the client has gone. */
-  readonly gate: () => Promise<void>;
-  /** What follows is our doing. */
-  cutting(): void;
-  readonly isGone: () => boolean;
-}
-
-function createExchange(from: {
-  request: IncomingMessage;
-  response: ServerResponse;
-  body: Record<string, unknown>;
-  model: string;
-}): Exchange {
-  const { request, response, body, model } = from;
-  const waiting: (() => void)[] = [];
-  let permits = 0;
-  let how: RequestEnd["how"] = "aborted";
-  let isGone = false;
-  const ended = new Promise<RequestEnd>((resolve) => {
-    response.on("finish", () => (how = how === "cut" ? how : "answered"));
-    response.on("close", () => {
-      isGone = true;
-      resolve({ how, atMs: performance.now() });
-    });
-  });
-  const messages = (body["messages"] as unknown[]).map((message) => {
-    const { role, content } = toRecord(message);
-    return { role: String(role), content: String(content) };
-  });
-  const release = (events = 1): void => {
-    permits += events;
-    for (; permits > 0 && waiting.length > 0; permits -= 1) waiting.shift()?.();
-  };
-  const gate = (): Promise<void> => {
-    if (permits === 0) return new Promise((resolve) => waiting.push(resolve));
-    permits -= 1;
-    return Promise.resolve();
-  };
-  const headers = Object.fromEntries(
-    Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
-  );
-  return {
-    seen: { headers, body, model, messages, release, ended },
-    response,
-    wantsStream: body["stream"] === true,
-    wantsUsage: toRecord(body["stream_options"])["include_usage"] === true,
-    gate,
-    cutting: () => void (how = "cut"),
-    isGone: () => isGone,
-  };
-}
-
 async function behave(exchange: Exchange, behaviour: Behaviour): Promise<void> {
   const { response } = exchange;
   switch (behaviour.kind) {
@@ -310,8 +234,4 @@ function sendJson(response: ServerResponse, status: number, body: unknown, heade
 function sendError(response: ServerResponse, status: number, message: string, headers: Headers = {}): void {
   const type = status === 429 ? "rate_limit_error" : status >= 500 ? "server_error" : "invalid_request_error";
   sendJson(response, status, { error: { message, type, param: null, code: null } }, headers);
-}
-
-function toRecord(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

@@ -2,7 +2,7 @@ import { type ErrorCode, RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Publish } from "../../feature.ts";
 import type { AgentEvent, Clock, Crypto, Log, Runner, Stop, Timers } from "../../ports.ts";
-import { DEFAULT_AGENT, type Sessions } from "../sessions/sessions.ts";
+import type { Sessions } from "../sessions/sessions.ts";
 import { ChatStream } from "./chat-stream.ts";
 import type { Content, Message, runsContract } from "./contract.ts";
 import type { Journal, RunEnd, StoredRun } from "./journal.ts";
@@ -49,7 +49,7 @@ export interface RunSettings {
   readonly activeMax: number;
   readonly timeoutMs: number;
   /** The agent of a session: its model, the first of several to try, and what it is told first. */
-  agent(agentId: string): { readonly models: readonly string[]; readonly systemPrompt: string | undefined };
+  agent(agentId: string | undefined): { readonly models: readonly string[]; readonly systemPrompt: string | undefined };
 }
 
 export interface SendRequest {
@@ -211,7 +211,7 @@ export class Runs {
   async #listen(run: Run): Promise<void> {
     const { runner, journal, sessions, settings } = this.#ports;
     const session = sessions.find(run.sessionKey);
-    const agent = settings().agent(session?.agentId ?? DEFAULT_AGENT);
+    const agent = settings().agent(session?.agentId);
     const { runtime } = await runner.open(session?.model === undefined ? agent.models : [session.model]);
     if (run.isEnded) return;
     const prompt = agent.systemPrompt ? [{ role: "system" as const, text: agent.systemPrompt }] : [];

@@ -24,12 +24,11 @@ interface SessionsPorts {
   readonly crypto: Crypto;
   readonly publish: Publish<(typeof sessionsContract)["events"]>;
   readonly keepMax: () => number;
+  /** The agent of a session nobody gave one. */
+  readonly defaultAgent: () => string;
   /** Is a run of this session going on or waiting? */
   readonly isActive: (sessionId: string) => boolean;
 }
-
-/** The agent of a session nobody gave one. */
-export const DEFAULT_AGENT = "main";
 
 /** The sessions on disk, and the word about their changes. */
 export class Sessions {
@@ -68,7 +67,7 @@ export class Sessions {
       throw new RpcError("busy", `Cannot create session "${key}": ${keepMax} are kept already`, { details: { bound: keepMax } });
     }
     const now = this.#ports.clock.now();
-    const { label = null, agentId = DEFAULT_AGENT, model = null } = options;
+    const { label = null, agentId = this.#ports.defaultAgent(), model = null } = options;
     this.#sql.insert.run(this.#ports.crypto.id(), key, agentId, label, model, now, now);
     const session = this.find(key);
     if (!session) throw new Error("session not found after its insert");

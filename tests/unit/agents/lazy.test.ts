@@ -17,9 +17,9 @@ const PROGRAM = `
   const echo = (await runner.open([])).runtime;
   const turn = { runId: "r", sessionKey: "s", messages: [{ role: "user", text: "hello" }] };
   const say = async (runtime) => {
-    let text = "";
-    for await (const event of runtime.prompt(turn, new AbortController().signal)) if (event.type === "text") text += event.text;
-    return text;
+    const texts = [];
+    for await (const { text } of runtime.prompt(turn, new AbortController().signal)) texts.push(text);
+    return texts.join("");
   };
   const { runtime } = await runner.open(["test/m"]);
   console.log(JSON.stringify([await say(echo), loaded(), await say(runtime), loaded() > 0]));

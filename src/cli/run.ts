@@ -1,0 +1,93 @@
+import { type GatewayServer, startGatewayServer } from "../gateway.ts";
+import { EXIT, StartError } from "../gateway/errors.ts";
+import type { Platform } from "../ports.ts";
+import { VERSION } from "../version.ts";
+import type { Arguments } from "./args.ts";
+import type { CommandInput, RunCommand } from "./command.ts";
+import { CliError } from "./errors.ts";
+import { PORT_DEFAULT } from "./places.ts";
+
+/** What a shell makes of a program that ended by a signal. @source POSIX: 128 plus the number */
+const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Why the gateway is to stop, and what the program answers then. */
+type Stopping = { readonly reason: string; readonly exitCode: number };
+
+/** Runs a gateway until it is told to stop. */
+export const run: RunCommand = async (input) => {
+  const { platform } = input;
+  const watch = watchForEnd(platform);
+  const server = await start(input);
+  watch.onFailure((error) => server.log.error("uncaught error, stopping", { error }));
+  if (input.screen.isTerminal) greet(input, server);
+  const { reason, exitCode } = await watch.end;
+  await server.close({ reason });
+  return exitCode;
+};
+
+async function start({ platform, args }: CommandInput): Promise<GatewayServer> {
+  try {
+    return await startGatewayServer(args.whole("port", 0, 65_535), { platform, flags: flagsOf(args) });
+  } catch (error) {
+    if (error instanceof StartError) throw new CliError(error.exitCode, error.message);
+    throw error;
+  }
+}
+
+function flagsOf(args: Arguments): NonNullable<Parameters<typeof startGatewayServer>[1]["flags"]> {
+  const given = {
+    bind: args.text("bind"),
+    token: args.text("token"),
+    config: args.text("config"),
+    stateDir: args.text("state-dir"),
+    logFormat: args.text("log-format"),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** Waits for a signal or an error that nobody caught, whichever comes first; from before the start on. */
+function watchForEnd({ process }: Platform) {
+  const end = Promise.withResolvers<Stopping>();
+  let isEnding = false;
+  let tell = (error: string): void => process.stderr.write(`uncaught error: ${error}\n`);
+  process.onStopSignal((signal) => {
+    // The second one is from somebody who does not want to wait.
+    if (isEnding) process.exit(SIGNAL_EXIT[signal]);
+    isEnding = true;
+    end.resolve({ reason: `stopped by ${signal}`, exitCode: EXIT.ok });
+  });
+  process.onUncaught((error) => {
+    // Once: what follows an uncaught error is mostly its consequence.
+    if (isEnding) return;
+    isEnding = true;
+    tell(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    end.resolve({ reason: "stopped by an internal error", exitCode: EXIT.failed });
+  });
+  return { end: end.promise, onFailure: (work: (error: string) => void) => void (tell = work) };
+}
+
+/** For a person at a terminal. The token is shown once, when it is made, and goes into no log. */
+function greet({ platform, screen }: CommandInput, server: GatewayServer): void {
+  const { urls, token, port } = server;
+  const program = programName(platform.process.env);
+  const where = port === PORT_DEFAULT ? "" : ` --url ws://127.0.0.1:${port}/ws`;
+  screen.line(`${screen.bold(`gateway ${VERSION}`)} listens on ${urls[0]}`);
+  if (token?.created) {
+    screen.line("Ask it from another terminal:");
+    screen.line(`  ${program} call health${where} --token ${token.value}`);
+    screen.line(`This machine's own clients find the token by themselves: ${program} chat`);
+  } else screen.line(`Talk to it from another terminal: ${program} chat`);
+  screen.line(screen.dim("Ctrl-C stops it"));
+}
+
+const SCRIPT_RUNNERS: Readonly<Record<string, string>> = {
+  bun: "bun run gateway",
+  deno: "deno task gateway",
+  npm: "npm run gateway --",
+};
+
+/** How this program was called, so that a line shown can be typed as it is. */
+function programName(env: Readonly<Record<string, string | undefined>>): string {
+  const runner = env["npm_config_user_agent"]?.split("/", 1)[0] ?? "";
+  return (env["npm_lifecycle_event"] === "gateway" ? SCRIPT_RUNNERS[runner] : undefined) ?? "gateway";
+}
