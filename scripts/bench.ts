@@ -8,7 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { measureDispatch } from "../tests/bench/dispatch.ts";
 import { memoryMib, type Row, startServer, table } from "../tests/bench/harness.ts";
-import { connectClients, measureBroadcast, measureRequests, measureStart, type Target } from "../tests/bench/measures.ts";
+import {
+  connectClients,
+  measureBroadcast,
+  measureRequests,
+  measureStart,
+  type Target,
+} from "../tests/bench/measures.ts";
 
 const ROUNDS = Number(process.argv[process.argv.indexOf("--rounds") + 1] ?? "") || 5;
 const START_ROUNDS = 3 * ROUNDS;
@@ -25,7 +31,10 @@ const rows: Row[] = [];
 
 async function socketRows(): Promise<void> {
   const gateway: Target = {
-    server: await startServer(["bun", "tests/bench/gateway-server.ts"], { BENCH_STATE_DIR: newStateDir(), BENCH_TOKEN: TOKEN }),
+    server: await startServer(["bun", "tests/bench/gateway-server.ts"], {
+      BENCH_STATE_DIR: newStateDir(),
+      BENCH_TOKEN: TOKEN,
+    }),
     headers: HEADERS,
   };
   const bare: Target = { server: await startServer(["bun", "tests/bench/bare-server.ts"]), headers: {} };
@@ -46,8 +55,19 @@ async function requestRows(gateway: Target, bare: Target): Promise<void> {
     theirs.push(await measureRequests(bare, REQUESTS));
   }
   rows.push(
-    { name: "requests over a socket", unit: "1/s", ours: ours.map((r) => r.perSecond), bare: theirs.map((r) => r.perSecond), target: { atLeast: 0.8 } },
-    { name: "server processor time a request", unit: "µs", ours: ours.map((r) => r.cpuMicros), bare: theirs.map((r) => r.cpuMicros) },
+    {
+      name: "requests over a socket",
+      unit: "1/s",
+      ours: ours.map((r) => r.perSecond),
+      bare: theirs.map((r) => r.perSecond),
+      target: { atLeast: 0.8 },
+    },
+    {
+      name: "server processor time a request",
+      unit: "µs",
+      ours: ours.map((r) => r.cpuMicros),
+      bare: theirs.map((r) => r.cpuMicros),
+    },
   );
 }
 
@@ -57,24 +77,46 @@ async function clientRows(gateway: Target, bare: Target): Promise<void> {
   const cpu = { ours: [] as number[], bare: [] as number[] };
   const publish: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, target] of [["ours", gateway], ["bare", bare]] as const) {
+    for (const [name, target] of [
+      ["ours", gateway],
+      ["bare", bare],
+    ] as const) {
       const { sockets, perSecond } = await connectClients(target, CLIENTS);
       connects[name].push(perSecond);
       const sent = await measureBroadcast(target, sockets, { verb: "broadcast", events: EVENTS });
       sends[name].push(sent.perSecond);
       cpu[name].push(sent.cpuMicros);
-      if (name === "bare") publish.push((await measureBroadcast(target, sockets, { verb: "publish", events: EVENTS })).perSecond);
-      await Promise.all(sockets.map((socket) => new Promise((resolve) => {
-        socket.onclose = resolve;
-        socket.close();
-      })));
+      if (name === "bare")
+        publish.push(
+          (await measureBroadcast(target, sockets, { verb: "publish", events: EVENTS })).perSecond,
+        );
+      await Promise.all(
+        sockets.map(
+          (socket) =>
+            new Promise((resolve) => {
+              socket.onclose = resolve;
+              socket.close();
+            }),
+        ),
+      );
     }
   }
   rows.push(
     { name: `broadcast to ${CLIENTS} clients`, unit: "deliveries/s", ...sends, target: { atLeast: 0.8 } },
     { name: "server processor time a delivery", unit: "µs", ...cpu },
-    { name: "bare loop beside the runtime's publish", unit: "deliveries/s", ours: sends.bare, bare: publish, note: "here the left column is the bare loop, the right one publish" },
-    { name: `connect up to ${CLIENTS} clients`, unit: "1/s", ours: connects.ours, target: { atLeast: 2_000 } },
+    {
+      name: "bare loop beside the runtime's publish",
+      unit: "deliveries/s",
+      ours: sends.bare,
+      bare: publish,
+      note: "here the left column is the bare loop, the right one publish",
+    },
+    {
+      name: `connect up to ${CLIENTS} clients`,
+      unit: "1/s",
+      ours: connects.ours,
+      target: { atLeast: 2_000 },
+    },
     { name: "the same beside a bare server", unit: "1/s", ...connects },
   );
 }
@@ -89,7 +131,17 @@ async function freePort(): Promise<number> {
 
 async function startRows(): Promise<void> {
   const bareBinary = join(folder, "bare");
-  const build = Bun.spawnSync(["bun", "build", "--compile", "--minify", "--bytecode", "--format=esm", "tests/bench/bare-server.ts", "--outfile", bareBinary]);
+  const build = Bun.spawnSync([
+    "bun",
+    "build",
+    "--compile",
+    "--minify",
+    "--bytecode",
+    "--format=esm",
+    "tests/bench/bare-server.ts",
+    "--outfile",
+    bareBinary,
+  ]);
   if (!build.success) throw new Error(build.stderr.toString());
   const time = { ours: [] as number[], bare: [] as number[] };
   const first: number[] = [];
@@ -101,7 +153,10 @@ async function startRows(): Promise<void> {
       const port = await freePort();
       const url = `http://127.0.0.1:${port}`;
       const stateDir = name === "first" ? newStateDir() : kept;
-      const command = name === "bare" ? [bareBinary] : ["dist/gateway", "run", "--port", String(port), "--state-dir", stateDir, "--token", TOKEN];
+      const command =
+        name === "bare"
+          ? [bareBinary]
+          : ["dist/gateway", "run", "--port", String(port), "--state-dir", stateDir, "--token", TOKEN];
       const env = { BENCH_PORT: String(port), HOME: folder };
       const started = await measureStart(command, { url, headers: name === "bare" ? {} : HEADERS, env });
       if (name === "first") first.push(started.ms);
@@ -125,7 +180,12 @@ async function startRows(): Promise<void> {
 }
 
 try {
-  rows.push({ name: "codec and dispatch in process", unit: "requests/s", ours: measureDispatch(ROUNDS, 300_000), target: { atLeast: 400_000 } });
+  rows.push({
+    name: "codec and dispatch in process",
+    unit: "requests/s",
+    ours: measureDispatch(ROUNDS, 300_000),
+    target: { atLeast: 400_000 },
+  });
   await socketRows();
   await startRows();
   console.log(table(rows));

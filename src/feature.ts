@@ -78,7 +78,11 @@ interface ContractSpec<Ms extends Methods, Es extends Events, C extends z.ZodObj
 }
 
 /** What a feature says, before who answers it. */
-export interface Contract<Ms extends Methods, Es extends Events, C extends z.ZodObject> extends ContractSpec<Ms, Es, C> {
+export interface Contract<Ms extends Methods, Es extends Events, C extends z.ZodObject> extends ContractSpec<
+  Ms,
+  Es,
+  C
+> {
   /** Adds the answers. A missing handler, a wrong result or an undeclared error code does not compile. */
   implement(start: (ctx: FeatureContext<Es, C>) => { readonly handlers: Handlers<Ms> }): Feature;
 }
@@ -102,7 +106,7 @@ export function contract<Ms extends Methods, Es extends Events, C extends z.ZodO
       events: spec.events,
       config: spec.config,
       // The caller of `Feature.start` is the registry, which passes the context of this very contract.
-      start: start as unknown as Feature["start"],
+      start: start as Feature["start"],
     }),
   };
 }

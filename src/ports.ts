@@ -90,7 +90,10 @@ export interface Peer {
    * @param protocol the subprotocol to confirm, one of those the client offered
    * @returns the response to return from the HTTP handler, or undefined if it is no valid upgrade request
    */
-  upgrade(request: Request, options: { protocol?: string; open(socket: Socket): SocketHandler }): Response | undefined;
+  upgrade(
+    request: Request,
+    options: { protocol?: string; open(socket: Socket): SocketHandler },
+  ): Response | undefined;
 }
 
 export interface ServeOptions {

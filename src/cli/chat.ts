@@ -25,10 +25,10 @@ export const chat: RunCommand = async (input) => {
   if (!isConversation && message.trim() === "")
     throw usage("Cannot send a message: there is none on standard input");
   const sessionKey = args.text("session") ?? SESSION_DEFAULT;
-  const { client, target } = await connect(input, "chat", RECONNECT);
+  const { client, target, timeoutMs } = await connect(input, "chat", RECONNECT);
   try {
     await chooseModel(client, sessionKey, args.text("model"));
-    const parts = { ...input, client, sessionKey };
+    const parts = { ...input, client, sessionKey, timeoutMs: args.has("timeout-ms") ? timeoutMs : undefined };
     return await (isConversation ? converse(parts) : answerOnce(parts, message));
   } catch (error) {
     throw toCliError(error, target);
@@ -42,12 +42,16 @@ async function chooseModel(client: GatewayClient, key: string, model: string | u
   if (model !== undefined) await client.call("sessions.create", { key, model });
 }
 
-type ChatParts = CommandInput & { readonly client: GatewayClient; readonly sessionKey: string };
+/** What a message needs to be sent and answered. */
+export type ChatParts = CommandInput & {
+  readonly client: GatewayClient;
+  readonly sessionKey: string;
+  /** Longest time one answer may take. */
+  readonly timeoutMs: number | undefined;
+};
 
-async function answerOnce(
-  { platform, screen, args, client, sessionKey }: ChatParts,
-  message: string,
-): Promise<number> {
+async function answerOnce(parts: ChatParts, message: string): Promise<number> {
+  const { platform, screen, args, client, sessionKey, timeoutMs } = parts;
   const isJson = args.has("json");
   let lastChar = "\n";
   let signalled: keyof typeof SIGNAL_EXIT | undefined;
@@ -55,6 +59,7 @@ async function answerOnce(
     client,
     sessionKey,
     message,
+    timeoutMs,
     onText: (text) => {
       if (isJson) return;
       screen.write(screen.foreign(text));

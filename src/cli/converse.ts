@@ -1,8 +1,7 @@
-import type { GatewayClient } from "../client/mod.ts";
 import { createIdempotencyKey, GatewayError } from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
 import type { Stop } from "../ports.ts";
-import type { CommandInput } from "./command.ts";
+import type { ChatParts } from "./chat.ts";
 import { isUnreached } from "./connect.ts";
 import { modelNote } from "./model.ts";
 import { startTurn, type Turn } from "./turn.ts";
@@ -15,22 +14,20 @@ const COMMANDS = [
   ["/quit", "leave; so do Ctrl-D, and Ctrl-C twice"],
 ] as const;
 
-type Parts = CommandInput & { readonly client: GatewayClient; readonly sessionKey: string };
-
 /** A conversation on a terminal. @returns the exit code */
-export async function converse(parts: Parts): Promise<number> {
+export async function converse(parts: ChatParts): Promise<number> {
   return new Conversation(parts).run();
 }
 
 /** What happens on the terminal, one thing at a time. */
 class Conversation {
-  readonly #parts: Parts;
+  readonly #parts: ChatParts;
   #sessionKey: string;
   #turn: Turn | undefined;
   #isLeaving = false;
   readonly #left = Promise.withResolvers<void>();
 
-  constructor(parts: Parts) {
+  constructor(parts: ChatParts) {
     this.#parts = parts;
     this.#sessionKey = parts.sessionKey;
   }
@@ -98,12 +95,13 @@ class Conversation {
   }
 
   async #ask(message: string): Promise<void> {
-    const { client, screen } = this.#parts;
+    const { client, screen, timeoutMs } = this.#parts;
     let lastChar = "\n";
     this.#turn = startTurn({
       client,
       sessionKey: this.#sessionKey,
       message,
+      timeoutMs,
       onText: (text) => {
         screen.write(screen.foreign(text));
         lastChar = text.at(-1) ?? lastChar;

@@ -23,6 +23,8 @@ export type TurnOptions = {
   readonly client: GatewayClient;
   readonly sessionKey: string;
   readonly message: string;
+  /** Longest time the answer may take; the gateway's own default when absent. */
+  readonly timeoutMs?: number | undefined;
   /** Gets the answer's text piece by piece, each character once, in order. */
   onText(text: string): void;
   /** The run waits behind another one of its session. */
@@ -110,12 +112,13 @@ async function sendSafely({
   client,
   sessionKey,
   message,
+  timeoutMs,
 }: TurnOptions): Promise<{ runId: string; status: string }> {
   const idempotencyKey = createIdempotencyKey();
   for (let attempt = 1; ; attempt++) {
     try {
       // oxlint-disable-next-line no-await-in-loop -- each attempt follows the failure of the one before
-      return await client.call("chat.send", { sessionKey, message, idempotencyKey });
+      return await client.call("chat.send", { sessionKey, message, idempotencyKey, timeoutMs });
     } catch (error) {
       const isLost = error instanceof GatewayError && error.code === "unavailable" && error.from === "client";
       if (!isLost || attempt >= SEND_ATTEMPTS || client.state.name === "closed") throw error;

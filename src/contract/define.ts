@@ -26,7 +26,11 @@ export type ResultSchema = z.ZodType;
 export type EventSchema = z.ZodObject | z.ZodDiscriminatedUnion<readonly z.ZodObject[], string>;
 
 /** One request a client can make. Made by {@link method}. */
-export type Method<P extends ParamsSchema = ParamsSchema, R extends ResultSchema = ResultSchema, E extends ErrorCode = ErrorCode> = {
+export type Method<
+  P extends ParamsSchema = ParamsSchema,
+  R extends ResultSchema = ResultSchema,
+  E extends ErrorCode = ErrorCode,
+> = {
   readonly kind: "method";
   readonly scope: Scope;
   readonly summary: string;
@@ -85,15 +89,22 @@ export function method<P extends ParamsSchema, R extends ResultSchema, E extends
 export function effect<P extends ParamsSchema, R extends ResultSchema, E extends ErrorCode = never>(
   spec: MethodSpec<P, R, E>,
 ): Method<Keyed<P>, R, NoInfer<E>> {
-  const keyed = "idempotencyKey" in spec.params.shape ? spec.params : spec.params.extend({ idempotencyKey: IdempotencyKey.optional() });
+  const keyed =
+    "idempotencyKey" in spec.params.shape
+      ? spec.params
+      : spec.params.extend({ idempotencyKey: IdempotencyKey.optional() });
   // `keyed` is P or P with the key, which is what Keyed<P> says; the compiler cannot follow the branch.
   return { kind: "method", errors: [], ...spec, params: keyed as Keyed<P>, effect: true };
 }
 
 /** Declares an event. `data` may not have the keys `event` and `seq`: the dialects use them. */
-export function event<D extends EventSchema>(
-  spec: { readonly scope: Scope; readonly delivery: Delivery; readonly summary: string; readonly data: D; readonly replay?: boolean },
-): Event<D> {
+export function event<D extends EventSchema>(spec: {
+  readonly scope: Scope;
+  readonly delivery: Delivery;
+  readonly summary: string;
+  readonly data: D;
+  readonly replay?: boolean;
+}): Event<D> {
   return { kind: "event", replay: true, ...spec };
 }
 

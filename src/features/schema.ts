@@ -51,7 +51,9 @@ const STEPS: readonly string[] = [
 export function prepareSchema(db: Database): void {
   const found = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
   if (found > VERSION) {
-    throw new Error(`Cannot use database: made by a newer gateway (its version is ${found}, this one knows ${VERSION})`);
+    throw new Error(
+      `Cannot use database: made by a newer gateway (its version is ${found}, this one knows ${VERSION})`,
+    );
   }
   for (let version = found; version < VERSION; version++) {
     db.transaction(() => {

@@ -38,21 +38,34 @@ interface Machine {
 const NO_SECRETS = ["undefined", "null", "none", "changeme"];
 
 /** Decides where to listen and how clients prove themselves. @throws StartError 78 rather than widen anything */
-export async function resolveGatewayRuntimeConfig(config: Config, machine: Machine): Promise<GatewayRuntimeConfig> {
+export async function resolveGatewayRuntimeConfig(
+  config: Config,
+  machine: Machine,
+): Promise<GatewayRuntimeConfig> {
   const { gateway } = config;
   if (gateway.mode === "remote") {
-    throw refused('Cannot start: gateway.mode is "remote", so this configuration is for clients of a gateway elsewhere');
+    throw refused(
+      'Cannot start: gateway.mode is "remote", so this configuration is for clients of a gateway elsewhere',
+    );
   }
   const hostnames = addressesOf(gateway.bind, machine.addresses);
   const isLoopback = hostnames.every(isLoopbackAddress);
   const token = await tokenOf(config, machine);
   const auth = policyOf(config, token);
   if (auth.mode === "none" && !isLoopback) {
-    throw refused(`Cannot listen on ${hostnames[0]} without authentication: set gateway.auth.mode to "token", or gateway.bind to "loopback"`);
+    throw refused(
+      `Cannot listen on ${hostnames[0]} without authentication: set gateway.auth.mode to "token", or gateway.bind to "loopback"`,
+    );
   }
   if (auth.mode !== "none") checkSecret(auth, isLoopback);
   const { hostname } = machine;
-  return { port: gateway.port, hostnames, auth, token, ownHosts: isLoopback ? [] : [hostname, `${hostname}.local`] };
+  return {
+    port: gateway.port,
+    hostnames,
+    auth,
+    token,
+    ownHosts: isLoopback ? [] : [hostname, `${hostname}.local`],
+  };
 }
 
 function addressesOf(bind: string, addresses: readonly string[]): readonly [string, ...string[]] {
@@ -61,7 +74,10 @@ function addressesOf(bind: string, addresses: readonly string[]): readonly [stri
   if (target?.kind === "lan") return ["0.0.0.0"];
   if (target?.kind === "address") return [target.address];
   const tailnet = addresses.find(isTailnetAddress);
-  if (tailnet === undefined) throw refused('Cannot listen on the tailnet: this machine has no address in 100.64.0.0/10 (gateway.bind is "tailnet")');
+  if (tailnet === undefined)
+    throw refused(
+      'Cannot listen on the tailnet: this machine has no address in 100.64.0.0/10 (gateway.bind is "tailnet")',
+    );
   // Programs of this machine reach it too, without a way round by the tailnet.
   return [tailnet, "127.0.0.1"];
 }
@@ -82,7 +98,8 @@ function policyOf({ gateway: { auth } }: Config, token: GatewayToken | undefined
   const mode = modeOf(auth);
   if (mode === "none") return { mode };
   if (mode === "token") return { mode, secret: token?.value ?? "" };
-  if (auth.password === undefined) throw refused('Cannot start: gateway.auth.mode is "password" and gateway.auth.password is not set');
+  if (auth.password === undefined)
+    throw refused('Cannot start: gateway.auth.mode is "password" and gateway.auth.password is not set');
   return { mode, secret: auth.password };
 }
 
@@ -105,7 +122,9 @@ function checkSecret({ mode, secret }: Exclude<AuthPolicy, { mode: "none" }>, is
     throw refused(`Cannot start: ${key} is empty or a placeholder`);
   }
   if (secret.length < LIMITS.secretCharsMin && !isLoopback) {
-    throw refused(`Cannot listen beyond loopback: ${key} is shorter than ${LIMITS.secretCharsMin} characters`);
+    throw refused(
+      `Cannot listen beyond loopback: ${key} is shorter than ${LIMITS.secretCharsMin} characters`,
+    );
   }
 }
 

@@ -65,7 +65,13 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
     defaultAgent: () => defaultAgentOf(store),
     isActive: (sessionId) => runs.isActive(sessionId),
   });
-  const runs = new Runs({ ...parts, journal, sessions, publish: hub.publisher(runsContract), settings: () => runSettings(store) });
+  const runs = new Runs({
+    ...parts,
+    journal,
+    sessions,
+    publish: hub.publisher(runsContract),
+    settings: () => runSettings(store),
+  });
 
   const health = (): Health => ({
     ok: true,
@@ -90,7 +96,8 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
     health,
     metrics: () => metricsOf(health(), { hub, dispatcher, rssBytes: parts.rssBytes() }),
   };
-  const isAgent = (id: string): boolean => id === defaultAgentOf(store) || store.current().agents.list.some((agent) => agent.id === id);
+  const isAgent = (id: string): boolean =>
+    id === defaultAgentOf(store) || store.current().agents.list.some((agent) => agent.id === id);
   const features = [
     system,
     createSessionsFeature({ sessions, isAgent, abortRuns: (key) => runs.abort(key, undefined, "deleted") }),
@@ -170,9 +177,19 @@ function statusOf(parts: RuntimeParts, now: { sessions: Sessions; health: Health
 function metricsOf(health: Health, now: { hub: Hub; dispatcher: Dispatcher; rssBytes: number }): Metric[] {
   const runs = { name: "gateway_runs", help: "Runs by state.", type: "gauge" as const };
   return [
-    { name: "gateway_uptime_seconds", help: "Time since the start.", type: "gauge", value: health.uptimeMs / 1_000 },
+    {
+      name: "gateway_uptime_seconds",
+      help: "Time since the start.",
+      type: "gauge",
+      value: health.uptimeMs / 1_000,
+    },
     { name: "gateway_clients", help: "Clients connected.", type: "gauge", value: health.clients },
-    { name: "gateway_requests_active", help: "Requests being worked on.", type: "gauge", value: now.dispatcher.active() },
+    {
+      name: "gateway_requests_active",
+      help: "Requests being worked on.",
+      type: "gauge",
+      value: now.dispatcher.active(),
+    },
     { name: "gateway_events_total", help: "Events published.", type: "counter", value: now.hub.seq },
     { ...runs, labels: { state: "active" }, value: health.runs.active },
     { ...runs, labels: { state: "queued" }, value: health.runs.queued },

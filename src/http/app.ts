@@ -35,7 +35,9 @@ export interface HttpParts {
 type Env = { Bindings: { peer: Peer } };
 
 /** Every route of the one port. @source PROTOCOL §1 */
-export function createHttpApp(parts: HttpParts): (request: Request, peer: Peer) => Response | Promise<Response> {
+export function createHttpApp(
+  parts: HttpParts,
+): (request: Request, peer: Peer) => Response | Promise<Response> {
   const app = new Hono<Env>({ strict: false });
   const { settings } = parts;
 
@@ -43,7 +45,10 @@ export function createHttpApp(parts: HttpParts): (request: Request, peer: Peer) 
 
   app.use(async (c, next) => {
     const { headers, url } = c.req.raw;
-    const error = checkHost(headers.get("host"), settings().allowedHosts) ?? checkOrigin(headers, settings().allowedOrigins) ?? checkQuery(url);
+    const error =
+      checkHost(headers.get("host"), settings().allowedHosts) ??
+      checkOrigin(headers, settings().allowedOrigins) ??
+      checkQuery(url);
     return error ? refusal(error) : next();
   });
 
@@ -53,7 +58,9 @@ export function createHttpApp(parts: HttpParts): (request: Request, peer: Peer) 
   });
 
   app.get("/ws", (c) => upgrade(parts, c.req.raw, c.env.peer));
-  app.get("/", (c) => (c.req.header("upgrade") ? upgrade(parts, c.req.raw, c.env.peer) : unknownPath(c.req.raw)));
+  app.get("/", (c) =>
+    c.req.header("upgrade") ? upgrade(parts, c.req.raw, c.env.peer) : unknownPath(c.req.raw),
+  );
 
   app.post("/rpc", (c) => {
     const grant = authenticate(parts, c.req.raw, c.env.peer);
@@ -70,7 +77,9 @@ export function createHttpApp(parts: HttpParts): (request: Request, peer: Peer) 
   app.get("/metrics", (c) => {
     const grant = settings().isMetricsPublic ? undefined : authenticate(parts, c.req.raw, c.env.peer);
     if (grant instanceof RpcError) return refusal(grant);
-    return new Response(metricsText(parts.metrics()), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
+    return new Response(metricsText(parts.metrics()), {
+      headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+    });
   });
 
   app.notFound((c) => unknownPath(c.req.raw));
@@ -84,7 +93,10 @@ export function createHttpApp(parts: HttpParts): (request: Request, peer: Peer) 
     // Before the router: it takes the path out of an address made from this very header.
     const host = request.headers.get("host");
     const isReadable = host !== null && /^[^\s,/@?#\\<>"]+$/.test(host);
-    if (!isReadable) return refusal(new RpcError("invalid_request", "Cannot serve request: its Host header is not one host"));
+    if (!isReadable)
+      return refusal(
+        new RpcError("invalid_request", "Cannot serve request: its Host header is not one host"),
+      );
     return app.fetch(request, { peer });
   };
 }
@@ -107,7 +119,10 @@ function upgrade(parts: HttpParts, request: Request, peer: Peer): Response {
   });
   if (response) return response;
   place.release();
-  const answer = json({ error: new RpcError("invalid_request", "Cannot open socket: not a WebSocket upgrade").toWire() }, 426);
+  const answer = json(
+    { error: new RpcError("invalid_request", "Cannot open socket: not a WebSocket upgrade").toWire() },
+    426,
+  );
   answer.headers.set("upgrade", "websocket");
   return answer;
 }
@@ -130,10 +145,16 @@ function httpCaller({ connection }: HttpParts, grant: Grant, request: Request): 
 }
 
 function unknownPath(request: Request): Response {
-  const path = request.url.replace(/^[a-z]+:\/\/[^/]*/i, "").split("?")[0]?.slice(0, 100) ?? "";
+  const path =
+    request.url
+      .replace(/^[a-z]+:\/\/[^/]*/i, "")
+      .split("?")[0]
+      ?.slice(0, 100) ?? "";
   return refusal(new RpcError("not_found", `Cannot serve "${path}": no such path`));
 }
 
 function stopping(): RpcError {
-  return new RpcError("unavailable", "Cannot take requests: the gateway is stopping", { retryAfterMs: LIMITS.drainMs });
+  return new RpcError("unavailable", "Cannot take requests: the gateway is stopping", {
+    retryAfterMs: LIMITS.drainMs,
+  });
 }

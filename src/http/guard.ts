@@ -16,7 +16,8 @@ export function parseHost(header: string | null): HostParts | undefined {
   const match = header === null ? null : HOST.exec(header);
   if (!match) return undefined;
   const [, name, bracketed] = match;
-  if (bracketed !== undefined) return ipv6Groups(bracketed) ? { name: bracketed.toLowerCase(), isAddress: true } : undefined;
+  if (bracketed !== undefined)
+    return ipv6Groups(bracketed) ? { name: bracketed.toLowerCase(), isAddress: true } : undefined;
   const bare = (name ?? "").toLowerCase().replace(/\.$/, "");
   return { name: bare, isAddress: isIpv4(bare) };
 }
@@ -30,8 +31,16 @@ export function parseHost(header: string | null): HostParts | undefined {
 export function checkHost(header: string | null, allowedHosts: readonly string[]): RpcError | undefined {
   const host = parseHost(header);
   if (!host) return new RpcError("invalid_request", "Cannot serve request: its Host header is not one host");
-  if (host.isAddress || host.name === "localhost" || allowedHosts.some((name) => name.toLowerCase() === host.name)) return undefined;
-  return new RpcError("forbidden", `Cannot serve request for host "${host.name}": not listed in gateway.allowedHosts`);
+  if (
+    host.isAddress ||
+    host.name === "localhost" ||
+    allowedHosts.some((name) => name.toLowerCase() === host.name)
+  )
+    return undefined;
+  return new RpcError(
+    "forbidden",
+    `Cannot serve request for host "${host.name}": not listed in gateway.allowedHosts`,
+  );
 }
 
 /**
@@ -46,7 +55,10 @@ export function checkOrigin(headers: Headers, allowedOrigins: readonly string[])
   const host = headers.get("host");
   const isOwn = host !== null && (origin === `http://${host}` || origin === `https://${host}`);
   if (isOwn) return undefined;
-  return new RpcError("forbidden", "Cannot serve this origin: not the gateway's own and not listed in gateway.allowedOrigins");
+  return new RpcError(
+    "forbidden",
+    "Cannot serve this origin: not the gateway's own and not listed in gateway.allowedOrigins",
+  );
 }
 
 const SECRET_PARAMETERS = ["token", "auth", "access_token", "password", "api_key"];
@@ -55,10 +67,16 @@ const SECRET_PARAMETERS = ["token", "auth", "access_token", "password", "api_key
 export function checkQuery(url: string): RpcError | undefined {
   const query = url.indexOf("?");
   if (query < 0) return undefined;
-  const names = url.slice(query + 1).split("&").map((pair) => pair.split("=")[0]?.toLowerCase() ?? "");
+  const names = url
+    .slice(query + 1)
+    .split("&")
+    .map((pair) => pair.split("=")[0]?.toLowerCase() ?? "");
   const secret = names.find((name) => SECRET_PARAMETERS.includes(name));
   if (!secret) return undefined;
-  return new RpcError("invalid_request", `Cannot take "${secret}" from the address: send it in the Authorization header or in connect`);
+  return new RpcError(
+    "invalid_request",
+    `Cannot take "${secret}" from the address: send it in the Authorization header or in connect`,
+  );
 }
 
 /** @source RFC 6750 §2.1 */
@@ -83,7 +101,10 @@ export function credentialsOf(headers: Headers): Credentials | undefined {
 export function clientAddress(peer: string, headers: Headers, trustedProxies: readonly string[]): string {
   const trusted = new Set(trustedProxies.map((address) => normalizeAddress(address) ?? address));
   const isTrusted = (address: string): boolean => trusted.has(normalizeAddress(address) ?? address);
-  const hops = (headers.get("x-forwarded-for") ?? "").split(",").map((hop) => hop.trim()).filter(Boolean);
+  const hops = (headers.get("x-forwarded-for") ?? "")
+    .split(",")
+    .map((hop) => hop.trim())
+    .filter(Boolean);
   let address = peer;
   while (isTrusted(address)) {
     const hop = hops.pop();

@@ -18,7 +18,8 @@ export function json(value: unknown, status = 200): Response {
 export function refusal(error: RpcError): Response {
   const response = json({ error: error.toWire() }, ERRORS[error.code].http);
   const { retryAfterMs } = error.extra;
-  if (retryAfterMs !== undefined) response.headers.set("retry-after", String(Math.ceil(retryAfterMs / 1_000)));
+  if (retryAfterMs !== undefined)
+    response.headers.set("retry-after", String(Math.ceil(retryAfterMs / 1_000)));
   if (error.code === "unauthorized") response.headers.set("www-authenticate", 'Bearer realm="gateway"');
   return response;
 }

@@ -16,7 +16,9 @@ type Answer = { readonly text: string; readonly status: number };
  */
 export async function serveRpc(request: Request, dispatcher: Dispatcher, caller: Caller): Promise<Response> {
   if (!isJson(request.headers.get("content-type"))) {
-    return refusal(new RpcError("invalid_request", "Cannot read body: its content type is not application/json"));
+    return refusal(
+      new RpcError("invalid_request", "Cannot read body: its content type is not application/json"),
+    );
   }
   const parsed = parseJson(await request.text());
   if (parsed instanceof RpcError) return refusal(parsed);
@@ -43,7 +45,10 @@ interface Parts {
 }
 
 /** @returns undefined for a notification */
-async function serveOne({ codec, dispatcher, caller }: Parts, incoming: Incoming): Promise<Answer | undefined> {
+async function serveOne(
+  { codec, dispatcher, caller }: Parts,
+  incoming: Incoming,
+): Promise<Answer | undefined> {
   if (incoming.kind === "batch") return undefined;
   const reply: Reply =
     incoming.kind === "invalid"

@@ -67,6 +67,8 @@ class BunPeer implements Peer {
   }
 
   upgrade(request: Request, { protocol, open }: Parameters<Peer["upgrade"]>[1]): Response | undefined {
+    // The runtime checks the rest of the handshake, but not this (RFC 6455 §4.2.1, 4).
+    if (!/\bupgrade\b/i.test(request.headers.get("connection") ?? "")) return undefined;
     const offered = request.headers.get("sec-websocket-protocol");
     // Left alone, the runtime confirms the first protocol offered; an empty header confirms none.
     const headers = offered === null ? {} : { "Sec-WebSocket-Protocol": protocol ?? "" };

@@ -20,7 +20,9 @@ export function ipv6Groups(text: string): number[] | undefined {
   const missing = 8 - head.length - (tail?.length ?? 0);
   if (tail === undefined ? missing !== 0 : missing < 1) return undefined;
   const groups = [...head, ...Array<string>(tail ? missing : 0).fill("0"), ...(tail ?? [])];
-  return groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) ? groups.map((group) => Number.parseInt(group, 16)) : undefined;
+  return groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))
+    ? groups.map((group) => Number.parseInt(group, 16))
+    : undefined;
 }
 
 /** `::ffff:1.2.3.4` ends in an IPv4 address: written as two groups. */
@@ -46,7 +48,10 @@ export function normalizeAddress(text: string): string | undefined {
 /** 127.0.0.0/8 and ::1. */
 export function isLoopbackAddress(text: string): boolean {
   const address = normalizeAddress(text);
-  return address !== undefined && (address === "0:0:0:0:0:0:0:1" || (isIpv4(address) && address.startsWith("127.")));
+  return (
+    address !== undefined &&
+    (address === "0:0:0:0:0:0:0:1" || (isIpv4(address) && address.startsWith("127.")))
+  );
 }
 
 /** What limits count by: an IPv4 address, or the /64 that one IPv6 host can choose freely in. */

@@ -31,7 +31,8 @@ export class Admission {
     const here = this.#strangers.get(key) ?? 0;
     if (this.#all >= this.#clientsMax()) return full("clients", this.#clientsMax());
     if (isAuthenticated) return this.#place(undefined);
-    if (this.#strangersAll >= LIMITS.unauthenticatedMax) return full("unauthenticated sockets", LIMITS.unauthenticatedMax);
+    if (this.#strangersAll >= LIMITS.unauthenticatedMax)
+      return full("unauthenticated sockets", LIMITS.unauthenticatedMax);
     if (here >= LIMITS.unauthenticatedPerAddressMax) {
       return full("unauthenticated sockets from this address", LIMITS.unauthenticatedPerAddressMax);
     }
@@ -69,5 +70,8 @@ export class Admission {
 }
 
 function full(what: string, bound: number): RpcError {
-  return new RpcError("busy", `Cannot open socket: ${bound} ${what} already`, { details: { bound }, retryAfterMs: LIMITS.handshakeMs });
+  return new RpcError("busy", `Cannot open socket: ${bound} ${what} already`, {
+    details: { bound },
+    retryAfterMs: LIMITS.handshakeMs,
+  });
 }

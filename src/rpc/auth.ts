@@ -56,9 +56,12 @@ export class Authenticator {
     if (limited) return limited;
     const given = mode === "token" ? credentials.token : credentials.password;
     if (given === undefined || given === "") return missing(mode, credentials);
-    if (given.length <= LIMITS.secretCharsMax && this.#matches(given)) return { credential: mode, scopes: ALL_SCOPES };
+    if (given.length <= LIMITS.secretCharsMax && this.#matches(given))
+      return { credential: mode, scopes: ALL_SCOPES };
     this.#count(address);
-    return new RpcError("unauthorized", `Cannot authenticate: the ${mode} does not match`, { details: { reason: "mismatch" } });
+    return new RpcError("unauthorized", `Cannot authenticate: the ${mode} does not match`, {
+      details: { reason: "mismatch" },
+    });
   }
 
   /** Digests have one length, so the comparison takes one time whatever was sent. */
@@ -69,12 +72,16 @@ export class Authenticator {
   #limited(address: string): RpcError | undefined {
     const failures = this.#failures.get(addressKey(address));
     if (!failures || failures.count < LIMITS.failedCredentialsMax) return undefined;
-    const retryAfterMs = Math.ceil(failures.sinceMs + LIMITS.failedCredentialsWindowMs - this.#clock.elapsed());
+    const retryAfterMs = Math.ceil(
+      failures.sinceMs + LIMITS.failedCredentialsWindowMs - this.#clock.elapsed(),
+    );
     if (retryAfterMs <= 0) {
       this.#failures.delete(addressKey(address));
       return undefined;
     }
-    return new RpcError("busy", "Cannot authenticate: too many wrong credentials from this address", { retryAfterMs });
+    return new RpcError("busy", "Cannot authenticate: too many wrong credentials from this address", {
+      retryAfterMs,
+    });
   }
 
   #count(address: string): void {
@@ -87,13 +94,15 @@ export class Authenticator {
     }
     this.#failures.delete(key);
     const [oldest] = this.#failures.keys();
-    if (this.#failures.size >= LIMITS.failedCredentialsAddressesMax && oldest !== undefined) this.#failures.delete(oldest);
+    if (this.#failures.size >= LIMITS.failedCredentialsAddressesMax && oldest !== undefined)
+      this.#failures.delete(oldest);
     this.#failures.set(key, { count: 1, sinceMs: now });
   }
 }
 
 function missing(mode: "token" | "password", credentials: Credentials): RpcError {
-  const other = credentials.token || credentials.password || credentials.deviceToken ? ": another kind was sent" : "";
+  const other =
+    credentials.token || credentials.password || credentials.deviceToken ? ": another kind was sent" : "";
   const message = `Cannot authenticate: this gateway asks for a ${mode}${other}`;
   return new RpcError("unauthorized", message, { details: { reason: "missing", mode } });
 }

@@ -87,7 +87,9 @@ export class Connection implements SocketHandler, Client, Caller {
     this.#parts = parts;
     this.#origin = origin;
     this.#socket = socket;
-    this.#outbox = new Outbox(socket, () => this.end(CLOSE.slow, "slow consumer: events could not be delivered"));
+    this.#outbox = new Outbox(socket, () =>
+      this.end(CLOSE.slow, "slow consumer: events could not be delivered"),
+    );
     this.connId = parts.crypto.id();
     this.presence = this.#presenceOf("operator", {});
     if (origin.isJsonRpc) {
@@ -98,7 +100,9 @@ export class Connection implements SocketHandler, Client, Caller {
       this.end(CLOSE.idle, `handshake not completed within ${LIMITS.handshakeMs} ms`);
     });
     this.#challenge();
-    if (origin.grant) this.#become({ grant: origin.grant, role: "operator", scopes: origin.grant.scopes, params: {} });
+    parts.hub.greet(this);
+    if (origin.grant)
+      this.#become({ grant: origin.grant, role: "operator", scopes: origin.grant.scopes, params: {} });
   }
 
   // --- from the socket ---
@@ -175,10 +179,18 @@ export class Connection implements SocketHandler, Client, Caller {
     const { method, params } = incoming;
     if (method === CONNECT_METHOD) return this.#connect(params, answer);
     if (this.#phase !== "ready") {
-      answer(refuse(new RpcError("unauthorized", `Cannot call "${method.slice(0, 100)}": the first request must be "connect"`)));
+      answer(
+        refuse(
+          new RpcError(
+            "unauthorized",
+            `Cannot call "${method.slice(0, 100)}": the first request must be "connect"`,
+          ),
+        ),
+      );
       return this.end(CLOSE.unauthorized, "the first request must be connect");
     }
-    if (!this.#parts.isAccepting()) return answer(refuse(new RpcError("unavailable", "Cannot take requests: the gateway is stopping")));
+    if (!this.#parts.isAccepting())
+      return answer(refuse(new RpcError("unavailable", "Cannot take requests: the gateway is stopping")));
     const isTaken = this.#lane.enter(() => this.#dispatch(method, params, answer), chars);
     if (!isTaken) answer(refuse(tooMany()));
   }
@@ -216,7 +228,8 @@ export class Connection implements SocketHandler, Client, Caller {
   #unreadable(error: RpcError): void {
     this.#outbox.must(this.#codec.reply(null, refuse(error)));
     if (error.code !== "parse_error") return;
-    if (++this.#parseErrors >= LIMITS.parseErrorsMax) this.end(CLOSE.protocol, `${LIMITS.parseErrorsMax} frames in a row were not JSON`);
+    if (++this.#parseErrors >= LIMITS.parseErrorsMax)
+      this.end(CLOSE.protocol, `${LIMITS.parseErrorsMax} frames in a row were not JSON`);
   }
 
   // --- handshake ---
@@ -233,7 +246,8 @@ export class Connection implements SocketHandler, Client, Caller {
   }
 
   #connect(given: unknown, answer: (reply: Reply) => void): void {
-    if (this.#hasSaidHello) return answer(refuse(new RpcError("conflict", "Cannot connect: this socket is connected already")));
+    if (this.#hasSaidHello)
+      return answer(refuse(new RpcError("conflict", "Cannot connect: this socket is connected already")));
     const parsed = ConnectParams.safeParse(given ?? {});
     if (!parsed.success) return answer(refuse(invalidParams(CONNECT_METHOD, parsed.error.issues)));
     const params = parsed.data;
@@ -242,7 +256,8 @@ export class Connection implements SocketHandler, Client, Caller {
       answer(refuse(mismatch));
       return this.end(CLOSE.version, "no protocol version in common");
     }
-    const grant = this.#origin.grant ?? this.#parts.authenticator.check(params.auth ?? {}, this.#origin.address);
+    const grant =
+      this.#origin.grant ?? this.#parts.authenticator.check(params.auth ?? {}, this.#origin.address);
     if (grant instanceof RpcError) {
       answer(refuse(grant));
       const code = grant.code === "busy" ? CLOSE.rateLimited : CLOSE.unauthorized;
@@ -260,7 +275,10 @@ export class Connection implements SocketHandler, Client, Caller {
     this.#become(identity);
     const resumed: Resumed | undefined = params.resume && hub.resume(params.resume, this.scopeMask);
     this.#hasSaidHello = true;
-    answer({ ok: true, result: buildHello(server, { table, hub }, { connId: this.connId, role, scopes, resumed }) });
+    answer({
+      ok: true,
+      result: buildHello(server, { table, hub }, { connId: this.connId, role, scopes, resumed }),
+    });
     for (const event of resumed?.events ?? []) this.#outbox.event(event, this.#codec);
   }
 
@@ -275,7 +293,11 @@ export class Connection implements SocketHandler, Client, Caller {
     this.subject = `${grant.credential}:${params.client?.instanceId ?? params.client?.id ?? ""}`;
     this.#origin.place.promote();
     hub.join(this);
-    log.debug("client ready", { conn: this.connId, client: this.presence.client, address: this.#origin.address });
+    log.debug("client ready", {
+      conn: this.connId,
+      client: this.presence.client,
+      address: this.#origin.address,
+    });
   }
 
   #presenceOf(role: "operator" | "node", { client = {} }: ConnectParams): PresenceEntry {
@@ -301,7 +323,10 @@ function refuse(error: RpcError): Reply {
 
 function tooMany(): RpcError {
   const bound = LIMITS.inflightMax + LIMITS.queuedRequestsMax;
-  return new RpcError("busy", "Cannot take request: too many of this client are waiting", { details: { bound }, retryAfterMs: 1_000 });
+  return new RpcError("busy", "Cannot take request: too many of this client are waiting", {
+    details: { bound },
+    retryAfterMs: 1_000,
+  });
 }
 
 function connectInBatch(): RpcError {

@@ -53,7 +53,11 @@ function describeMethod(name: string, method: Method): JsonSchema {
     name,
     summary: method.summary,
     paramStructure: "by-name",
-    params: Object.entries(properties).map(([key, schema]) => ({ name: key, required: required.includes(key), schema })),
+    params: Object.entries(properties).map(([key, schema]) => ({
+      name: key,
+      required: required.includes(key),
+      schema,
+    })),
     result: { name: "result", schema: toSchema(method.result, "output") },
     errors: method.errors.map((code) => ({ code: ERRORS[code].jsonrpc, message: code })),
     "x-scope": method.scope,

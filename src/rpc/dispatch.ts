@@ -77,7 +77,9 @@ export function createDispatcher({ table, clock, crypto, log }: DispatchPorts): 
 
   function answer(request: Request, given: unknown): Reply | Promise<Reply> {
     const { method, name } = request.entry;
-    const parsed = method.params.safeParse(Array.isArray(given) ? byName(given, method.params.shape) : (given ?? {}));
+    const parsed = method.params.safeParse(
+      Array.isArray(given) ? byName(given, method.params.shape) : (given ?? {}),
+    );
     if (!parsed.success) return refuse(invalidParams(name, parsed.error.issues));
     const params: Record<string, unknown> = parsed.data;
     const key = method.effect ? params["idempotencyKey"] : undefined;

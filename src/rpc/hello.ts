@@ -1,4 +1,10 @@
-import { type ConnectParams, HELLO_LIMITS, type Health, type Hello, PROTOCOL_VERSION } from "../contract/frames.ts";
+import {
+  type ConnectParams,
+  HELLO_LIMITS,
+  type Health,
+  type Hello,
+  PROTOCOL_VERSION,
+} from "../contract/frames.ts";
 import type { Scope } from "../contract/define.ts";
 import { RpcError } from "../contract/errors.ts";
 import type { Hub, Resumed } from "./hub.ts";
@@ -24,7 +30,11 @@ export interface ClientFacts {
 }
 
 /** The result of `connect`; made in the same synchronous step in which the client joins the hub. */
-export function buildHello(server: ServerFacts, parts: { table: Table; hub: Hub }, client: ClientFacts): Hello {
+export function buildHello(
+  server: ServerFacts,
+  parts: { table: Table; hub: Hub },
+  client: ClientFacts,
+): Hello {
   const { table, hub } = parts;
   const health = server.health();
   return {
@@ -56,7 +66,9 @@ export function buildHello(server: ServerFacts, parts: { table: Table; hub: Hub 
 
 /** @returns why the client and we have no protocol number in common */
 export function protocolMismatch({ minProtocol, maxProtocol }: ConnectParams): RpcError | undefined {
-  const isInRange = (minProtocol ?? PROTOCOL_VERSION) <= PROTOCOL_VERSION && PROTOCOL_VERSION <= (maxProtocol ?? PROTOCOL_VERSION);
+  const isInRange =
+    (minProtocol ?? PROTOCOL_VERSION) <= PROTOCOL_VERSION &&
+    PROTOCOL_VERSION <= (maxProtocol ?? PROTOCOL_VERSION);
   if (isInRange) return undefined;
   const offered = `${minProtocol ?? "any"} to ${maxProtocol ?? "any"}`;
   const message = `Cannot connect with protocol ${offered}: this gateway speaks ${PROTOCOL_VERSION}`;

@@ -34,6 +34,8 @@ export class Hub {
   readonly epoch: string;
   readonly #table: Table;
   readonly #clients = new Set<Client>();
+  /** Connected, and not let in yet. */
+  readonly #strangers = new Set<Client>();
   readonly #ring = new Ring();
   readonly #watchers = new Set<() => void>();
   #seq = 0;
@@ -72,12 +74,19 @@ export class Hub {
     return () => void this.#watchers.delete(work);
   }
 
+  /** A socket that has yet to prove itself: no event reaches it, a stop does. */
+  greet(client: Client): void {
+    this.#strangers.add(client);
+  }
+
   join(client: Client): void {
+    this.#strangers.delete(client);
     this.#clients.add(client);
     this.#changed();
   }
 
   leave(client: Client): void {
+    this.#strangers.delete(client);
     if (this.#clients.delete(client)) this.#changed();
   }
 
@@ -120,7 +129,7 @@ export class Hub {
   }
 
   closeAll(code: number, reason: string): void {
-    for (const client of [...this.#clients]) client.end(code, reason);
+    for (const client of [...this.#clients, ...this.#strangers]) client.end(code, reason);
   }
 
   #changed(): void {

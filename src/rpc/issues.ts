@@ -8,7 +8,9 @@ const ISSUES_SHOWN_MAX = 8;
 
 /** What is wrong with the params of a method, each with the key it is about. */
 export function invalidParams(methodName: string, issues: readonly Issue[]): RpcError {
-  const told = issues.slice(0, ISSUES_SHOWN_MAX).map((issue) => ({ key: keyOf(issue), problem: problemOf(issue) }));
+  const told = issues
+    .slice(0, ISSUES_SHOWN_MAX)
+    .map((issue) => ({ key: keyOf(issue), problem: problemOf(issue) }));
   const first = told[0];
   const subject = first?.key ? `"${first.key}" ` : "";
   const message = `Cannot call "${methodName}": ${subject}${first?.problem ?? "params do not fit"}`;

@@ -14,7 +14,9 @@ const SHALLOW_CHARS = 2 * LIMITS.jsonDepthMax + 1;
 export function parseJson(text: string): { readonly value: unknown } | RpcError {
   if (text.length > SHALLOW_CHARS && isTooDeep(text)) {
     const bound = LIMITS.jsonDepthMax;
-    return new RpcError("invalid_request", `Cannot read message: nested deeper than ${bound}`, { details: { bound } });
+    return new RpcError("invalid_request", `Cannot read message: nested deeper than ${bound}`, {
+      details: { bound },
+    });
   }
   let value: unknown;
   try {
@@ -25,7 +27,9 @@ export function parseJson(text: string): { readonly value: unknown } | RpcError 
   }
   const key = mayHoldForbiddenKey(text) ? forbiddenKeyIn(value) : undefined;
   if (key === undefined) return { value };
-  return new RpcError("invalid_request", `Cannot read message: key "${key}" is reserved`, { details: { key } });
+  return new RpcError("invalid_request", `Cannot read message: key "${key}" is reserved`, {
+    details: { key },
+  });
 }
 
 /** One JSON text for equal values, whatever the order of their keys. */

@@ -16,7 +16,10 @@ export const ALL_SCOPES: readonly Scope[] = SCOPES;
  *
  * @param asked names as sent, `operator.read` counting as `read`, unknown ones as nothing; undefined asks for all
  */
-export function grantScopes(allowed: readonly Scope[], asked: readonly string[] | undefined): readonly Scope[] {
+export function grantScopes(
+  allowed: readonly Scope[],
+  asked: readonly string[] | undefined,
+): readonly Scope[] {
   const allowedAll = expand(allowed);
   if (asked === undefined) return SCOPES.filter((scope) => allowedAll.has(scope));
   const askedAll = expand(asked.map(toScope).filter((scope) => scope !== undefined));

@@ -35,15 +35,18 @@ export function createTable(): Table {
 
   function check(feature: Feature, handlers: Readonly<Record<string, AnyHandler>>): void {
     for (const [name, method] of Object.entries(feature.methods)) {
-      if (methods.has(name)) throw new Error(`Cannot add method "${name}": ${methods.get(name)?.feature} has it`);
+      if (methods.has(name))
+        throw new Error(`Cannot add method "${name}": ${methods.get(name)?.feature} has it`);
       if (!SCOPES.includes(method.scope)) throw new Error(`Cannot add method "${name}": no scope`);
       if (!Object.hasOwn(handlers, name)) throw new Error(`Cannot add method "${name}": no handler`);
     }
     for (const [name, event] of Object.entries(feature.events)) {
-      if (events.has(name)) throw new Error(`Cannot add event "${name}": ${events.get(name)?.feature} has it`);
+      if (events.has(name))
+        throw new Error(`Cannot add event "${name}": ${events.get(name)?.feature} has it`);
       if (!SCOPES.includes(event.scope)) throw new Error(`Cannot add event "${name}": no scope`);
       const reserved = payloadKeys(event).find((key) => RESERVED_EVENT_KEYS.includes(key));
-      if (reserved) throw new Error(`Cannot add event "${name}": its payload has the reserved key "${reserved}"`);
+      if (reserved)
+        throw new Error(`Cannot add event "${name}": its payload has the reserved key "${reserved}"`);
     }
   }
 

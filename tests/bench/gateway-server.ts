@@ -4,7 +4,10 @@ import { createBunPlatform } from "../../src/platform/bun.ts";
 
 const stateDir = process.env["BENCH_STATE_DIR"];
 if (!stateDir) throw new Error("BENCH_STATE_DIR is not set");
-const gateway = await startGatewayServer(0, { platform: createBunPlatform(), flags: { stateDir, token: process.env["BENCH_TOKEN"] ?? "" } });
+const gateway = await startGatewayServer(0, {
+  platform: createBunPlatform(),
+  flags: { stateDir, token: process.env["BENCH_TOKEN"] ?? "" },
+});
 console.log(gateway.urls[0]);
 
 for await (const line of console) {

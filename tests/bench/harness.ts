@@ -28,7 +28,9 @@ function show(value: number): string {
 }
 
 function spread(values: readonly number[]): string {
-  return values.length === 0 ? "" : `${show(median(values))} (${show(Math.min(...values))}–${show(Math.max(...values))})`;
+  return values.length === 0
+    ? ""
+    : `${show(median(values))} (${show(Math.min(...values))}–${show(Math.max(...values))})`;
 }
 
 function verdict(row: Row): string {
@@ -42,11 +44,29 @@ function verdict(row: Row): string {
 /** Medians with their spread over the rounds; ratios are made round by round. */
 export function table(rows: readonly Row[]): string {
   const head = ["what", "gateway", "bare Bun", "ratio", "target"];
-  const lines = rows.map((row) => [`${row.name}, ${row.unit}`, spread(row.ours), spread(row.bare ?? []), spread(ratios(row)), verdict(row)]);
-  const widths = head.map((title, column) => Math.max(title.length, ...lines.map((line) => (line[column] ?? "").length)));
-  const format = (cells: readonly string[]): string => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+  const lines = rows.map((row) => [
+    `${row.name}, ${row.unit}`,
+    spread(row.ours),
+    spread(row.bare ?? []),
+    spread(ratios(row)),
+    verdict(row),
+  ]);
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...lines.map((line) => (line[column] ?? "").length)),
+  );
+  const format = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
   const notes = rows.flatMap((row) => (row.note ? [`${row.name}: ${row.note}`] : []));
-  return [format(head), format(widths.map((width) => "-".repeat(width))), ...lines.map(format), "", ...notes].join("\n");
+  return [
+    format(head),
+    format(widths.map((width) => "-".repeat(width))),
+    ...lines.map(format),
+    "",
+    ...notes,
+  ].join("\n");
 }
 
 /** A server in a process of its own. */
@@ -59,7 +79,10 @@ export interface BenchServer {
 }
 
 /** Starts a program whose first line of output is its URL and that answers a line with a line. */
-export async function startServer(command: readonly string[], env: Record<string, string> = {}): Promise<BenchServer> {
+export async function startServer(
+  command: readonly string[],
+  env: Record<string, string> = {},
+): Promise<BenchServer> {
   const child = Bun.spawn([...command], {
     stdin: "pipe",
     stdout: "pipe",
@@ -77,7 +100,7 @@ export async function startServer(command: readonly string[], env: Record<string
     url,
     pid: child.pid,
     async ask(line) {
-      child.stdin.write(`${line}\n`);
+      await child.stdin.write(`${line}\n`);
       await child.stdin.flush();
       return next();
     },
@@ -109,7 +132,8 @@ export function cpuMicros(pid: number): number {
 /** Resident and, of that, anonymous memory, MiB. */
 export function memoryMib(pid: number): { rss: number; anonymous: number } {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const read = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
+  const read = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
   return { rss: read("VmRSS"), anonymous: read("RssAnon") };
 }
 

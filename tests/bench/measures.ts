@@ -10,8 +10,13 @@ const REQUEST_SOCKETS = 8;
 const REQUESTS_DEEP = 8;
 
 /** Requests a second over eight sockets, eight deep each, and what one costs the server. */
-export async function measureRequests({ server, headers }: Target, total: number): Promise<{ perSecond: number; cpuMicros: number }> {
-  const sockets = await Promise.all(Array.from({ length: REQUEST_SOCKETS }, () => openSocket(server.url, headers)));
+export async function measureRequests(
+  { server, headers }: Target,
+  total: number,
+): Promise<{ perSecond: number; cpuMicros: number }> {
+  const sockets = await Promise.all(
+    Array.from({ length: REQUEST_SOCKETS }, () => openSocket(server.url, headers)),
+  );
   let sent = 0;
   let answered = 0;
   const cpuBefore = cpuMicros(server.pid);
@@ -36,7 +41,11 @@ export async function measureRequests({ server, headers }: Target, total: number
 }
 
 /** Opens this many clients, `inFlight` at a time, each answered by a hello. */
-export async function connectClients({ server, headers }: Target, count: number, inFlight = 8): Promise<{ sockets: WebSocket[]; perSecond: number }> {
+export async function connectClients(
+  { server, headers }: Target,
+  count: number,
+  inFlight = 8,
+): Promise<{ sockets: WebSocket[]; perSecond: number }> {
   const sockets: WebSocket[] = [];
   let left = count;
   const startMs = performance.now();
@@ -88,7 +97,12 @@ export async function measureStart(
   { url, headers, env }: { url: string; headers: Record<string, string>; env: Record<string, string> },
 ): Promise<{ ms: number; pid: number; stop(): Promise<void> }> {
   const startMs = performance.now();
-  const child = Bun.spawn([...command], { stdin: "pipe", stdout: "ignore", stderr: "ignore", env: { ...process.env, ...env } });
+  const child = Bun.spawn([...command], {
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "ignore",
+    env: { ...process.env, ...env },
+  });
   const deadlineMs = startMs + 20_000;
   let socket: WebSocket | undefined;
   while (!socket) {

@@ -30,15 +30,18 @@ export class RawClient {
     });
     this.#head = new Promise((resolve) => {
       let isHeadDone = false;
-      socket.on("data", (chunk) => {
+      let isUpgraded = false;
+      socket.on("data", (chunk: Buffer) => {
         this.#received = Buffer.concat([this.#received, chunk]);
         const end = this.#received.indexOf("\r\n\r\n");
         if (!isHeadDone && end < 0) return;
         if (!isHeadDone) {
           isHeadDone = true;
-          resolve(this.#take(end + 4).toString("latin1"));
+          const head = this.#take(end + 4).toString("latin1");
+          isUpgraded = head.startsWith("HTTP/1.1 101 ");
+          resolve(head);
         }
-        this.#readFrames();
+        if (isUpgraded) this.#readFrames();
       });
     });
   }
@@ -110,7 +113,8 @@ export class RawClient {
       const short = bytes.length < 2 ? 0 : (bytes[1] ?? 0) & 0x7f;
       const headBytes = short === 126 ? 4 : short === 127 ? 10 : 2;
       if (bytes.length < headBytes) return;
-      const length = short === 126 ? bytes.readUInt16BE(2) : short === 127 ? Number(bytes.readBigUInt64BE(2)) : short;
+      const length =
+        short === 126 ? bytes.readUInt16BE(2) : short === 127 ? Number(bytes.readBigUInt64BE(2)) : short;
       if (bytes.length < headBytes + length) return;
       const opcode = (bytes[0] ?? 0) & 0x0f;
       this.frames.push({ opcode, payload: this.#take(headBytes + length).subarray(headBytes) });

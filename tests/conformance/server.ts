@@ -19,7 +19,10 @@ export function serverSuite({ platform, test }: Subject): void {
     test(`server: a handler that ${how} is answered without a word about why`, async () => {
       const { listener, errors, stop } = await serve(platform, { options: { fetch } });
       const client = new RawClient(listener.port);
-      assert.match(await client.request("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), /^HTTP\/1.1 500 /);
+      assert.match(
+        await client.request("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+        /^HTTP\/1.1 500 /,
+      );
       const body: unknown = JSON.parse(await client.rest());
       assert.deepEqual(body, {
         error: {
@@ -72,7 +75,9 @@ export function serverSuite({ platform, test }: Subject): void {
       options: { fetch: (_, peer) => new Response(`from ${peer.address}`) },
     });
     const client = new RawClient(listener.port);
-    await client.request("GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\n\r\n");
+    await client.request(
+      "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\n\r\n",
+    );
     assert.match(await client.rest(), /from 127\.0\.0\.1/);
     await stop();
   });
@@ -109,7 +114,10 @@ export function serverSuite({ platform, test }: Subject): void {
     listener.refuse();
     listener.refuse();
     const stranger = new RawClient(listener.port);
-    const answer = await within(Promise.race([stranger.upgrade(), stranger.ended.then(() => "refused")]), "an answer");
+    const answer = await within(
+      Promise.race([stranger.upgrade(), stranger.ended.then(() => "refused")]),
+      "an answer",
+    );
     assert.match(answer, /^refused|^HTTP\/1.1 503 /);
     kept.write("GET /kept HTTP/1.1\r\nHost: x\r\n\r\n");
     await within(kept.ended, "the end of the kept connection");

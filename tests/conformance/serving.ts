@@ -46,11 +46,16 @@ export type Serving = {
   readonly accepted: Events<Accepted>;
   readonly errors: Events<unknown>;
   /** Opens a connection: both ends of it. */
-  connect(headers?: Readonly<Record<string, string>>): Promise<{ client: RawClient; server: Accepted; head: string }>;
+  connect(
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<{ client: RawClient; server: Accepted; head: string }>;
   stop(): Promise<void>;
 };
 
-export async function serve(platform: Platform, { options = {}, protocol, open }: Overrides = {}): Promise<Serving> {
+export async function serve(
+  platform: Platform,
+  { options = {}, protocol, open }: Overrides = {},
+): Promise<Serving> {
   const accepted = new Events<Accepted>();
   const errors = new Events<unknown>();
   const clients: RawClient[] = [];

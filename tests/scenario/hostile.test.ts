@@ -8,7 +8,12 @@ import type { WireClient } from "../support/transcript.ts";
 import { socketWire } from "../support/wires.ts";
 
 type Started = Awaited<ReturnType<typeof startQuiet>>;
-type Frame = { id?: unknown; event?: string; result?: Record<string, unknown>; error?: { code: string; data: { retryAfterMs?: number } } };
+type Frame = {
+  id?: unknown;
+  event?: string;
+  result?: Record<string, unknown>;
+  error?: { code: string; data: { retryAfterMs?: number } };
+};
 
 let started: Started;
 beforeAll(async () => void (started = await startQuiet()));
@@ -39,7 +44,10 @@ async function answers(client: WireClient): Promise<void> {
 }
 
 describe("before the upgrade", () => {
-  const status = async (headers: string[], path?: string) => (await rawRequest(started.gateway.port, upgradeHead([...headers, "Connection: close"], path), /\r\n\r\n/)).slice(9, 12);
+  const status = async (headers: string[], path?: string) =>
+    (
+      await rawRequest(started.gateway.port, upgradeHead([...headers, "Connection: close"], path), /\r\n\r\n/)
+    ).slice(9, 12);
   const own = () => `Host: 127.0.0.1:${started.gateway.port}`;
 
   test.each([
@@ -52,27 +60,41 @@ describe("before the upgrade", () => {
     expect(await status(headers)).toBe(wanted);
   });
 
-  test.each(["http://evil.example", "null", "http://localhost.evil.example", "https://127.0.0.1"])("a page of %s gets no socket", async (origin) => {
-    expect(await status([own(), `Origin: ${origin}`, `Authorization: Bearer ${started.token}`])).toBe("403");
-  });
+  test.each(["http://evil.example", "null", "http://localhost.evil.example", "https://127.0.0.1"])(
+    "a page of %s gets no socket",
+    async (origin) => {
+      expect(await status([own(), `Origin: ${origin}`, `Authorization: Bearer ${started.token}`])).toBe(
+        "403",
+      );
+    },
+  );
 
   test("a page we served does", async () => {
     const own = `127.0.0.1:${started.gateway.port}`;
-    const head = upgradeHead([`Host: ${own}`, `Origin: http://${own}`, `Authorization: Bearer ${started.token}`]);
+    const head = upgradeHead([
+      `Host: ${own}`,
+      `Origin: http://${own}`,
+      `Authorization: Bearer ${started.token}`,
+    ]);
     expect(await rawRequest(started.gateway.port, head, /challenge/)).toStartWith("HTTP/1.1 101");
   });
 
-  test.each(["token", "password", "access_token", "auth", "api_key"])("?%s= in the address is refused and not logged", async (name) => {
-    expect(await status([own()], `/ws?${name}=canary-in-address`)).toBe("400");
-    expect(started.log.join("")).not.toContain("canary-in-address");
-  });
+  test.each(["token", "password", "access_token", "auth", "api_key"])(
+    "?%s= in the address is refused and not logged",
+    async (name) => {
+      expect(await status([own()], `/ws?${name}=canary-in-address`)).toBe("400");
+      expect(started.log.join("")).not.toContain("canary-in-address");
+    },
+  );
 
   test("a wrong bearer is 401 before there is a socket", async () => {
     expect(await status([own(), "Authorization: Bearer wrong"])).toBe("401");
   });
 
   test("the seventeenth silent socket of an address is 429, one with a credential is not", async () => {
-    const silent = await Promise.all(Array.from({ length: LIMITS.unauthenticatedPerAddressMax }, () => wire().open({ headers: {} })));
+    const silent = await Promise.all(
+      Array.from({ length: LIMITS.unauthenticatedPerAddressMax }, () => wire().open({ headers: {} })),
+    );
     expect(await status([own()])).toBe("429");
     const known = await wire().open(bearer());
     await answers(known);
@@ -80,13 +102,30 @@ describe("before the upgrade", () => {
   });
 
   test("a body over the bound is 413, a body of another kind 400", async () => {
-    const post = (body: string, type: string) => fetch(`${started.url}/rpc`, { method: "POST", body, headers: { ...bearer().headers, "content-type": type } });
+    const post = (body: string, type: string) =>
+      fetch(`${started.url}/rpc`, {
+        method: "POST",
+        body,
+        headers: { ...bearer().headers, "content-type": type },
+      });
     expect((await post("x".repeat(LIMITS.bodyBytesMax + 1), "application/json")).status).toBe(413);
     expect((await post("{}", "application/x-www-form-urlencoded")).status).toBe(400);
   });
 
   test("no route but the health probe answers without a credential, and none tells anything", async () => {
-    for (const path of ["/", "/ui", "/ws", "/rpc", "/schema", "/metrics", "/readyz", "/healthz", "/v1/models", "/.env", "//evil.example/"]) {
+    for (const path of [
+      "/",
+      "/ui",
+      "/ws",
+      "/rpc",
+      "/schema",
+      "/metrics",
+      "/readyz",
+      "/healthz",
+      "/v1/models",
+      "/.env",
+      "//evil.example/",
+    ]) {
       const response = await fetch(`${started.url}${path}`);
       const text = await response.text();
       expect(text).not.toContain(started.home);
@@ -99,13 +138,17 @@ describe("before the upgrade", () => {
 describe("frames", () => {
   test("a megabyte and a bit ends the socket with 1009", async () => {
     const client = await wire().open(bearer());
-    client.send(JSON.stringify({ id: 1, method: "health", params: { pad: "x".repeat(LIMITS.frameBytesMax) } }));
+    client.send(
+      JSON.stringify({ id: 1, method: "health", params: { pad: "x".repeat(LIMITS.frameBytesMax) } }),
+    );
     expect(await closeCode(client)).toBe(1009);
   });
 
   test("just under it is read", async () => {
     const client = await wire().open(bearer());
-    client.send(JSON.stringify({ id: 1, method: "health", params: { pad: "x".repeat(LIMITS.frameBytesMax - 1_000) } }));
+    client.send(
+      JSON.stringify({ id: 1, method: "health", params: { pad: "x".repeat(LIMITS.frameBytesMax - 1_000) } }),
+    );
     expect((await nextFrame(client, ({ id }) => id === 1)).error?.code).toBe("invalid_params");
     client.close();
   });
@@ -119,10 +162,23 @@ describe("frames", () => {
   test("what waits past its places is busy, and what has a place is answered", async () => {
     const client = await wire().open(bearer());
     const long = "word ".repeat(10_000);
-    client.send(JSON.stringify({ id: "run", method: "chat.send", params: { sessionKey: "busy", message: long, idempotencyKey: "busy" } }));
+    client.send(
+      JSON.stringify({
+        id: "run",
+        method: "chat.send",
+        params: { sessionKey: "busy", message: long, idempotencyKey: "busy" },
+      }),
+    );
     const { result } = await nextFrame(client, ({ id }) => id === "run");
     const all = LIMITS.inflightMax + LIMITS.queuedRequestsMax + 40;
-    for (let n = 0; n < all; n++) client.send(JSON.stringify({ id: n, method: "agent.wait", params: { runId: result?.["runId"], timeoutMs: 60_000 } }));
+    for (let n = 0; n < all; n++)
+      client.send(
+        JSON.stringify({
+          id: n,
+          method: "agent.wait",
+          params: { runId: result?.["runId"], timeoutMs: 60_000 },
+        }),
+      );
     const codes = new Map<string, number>();
     let counted = 0;
     while (counted < 40) {
@@ -140,8 +196,13 @@ describe("frames", () => {
 
   test("a batch of a hundred and one is too large, the socket stays", async () => {
     const client = await wire().open(bearer());
-    client.send(JSON.stringify(Array.from({ length: 101 }, (_, id) => ({ jsonrpc: "2.0", id, method: "health" }))));
-    expect(await nextFrame(client, ({ error }) => error !== undefined)).toMatchObject({ id: null, error: { code: -32013 } });
+    client.send(
+      JSON.stringify(Array.from({ length: 101 }, (_, id) => ({ jsonrpc: "2.0", id, method: "health" }))),
+    );
+    expect(await nextFrame(client, ({ error }) => error !== undefined)).toMatchObject({
+      id: null,
+      error: { code: -32013 },
+    });
     client.send('{"jsonrpc":"2.0","id":"alive","method":"health"}');
     await nextFrame(client, ({ id }) => id === "alive");
     client.close();
@@ -161,12 +222,19 @@ describe("a client that does not read", () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     let received = 0;
-    while (received < count) if ((await nextFrame(quick, ({ event }) => event === "chat")) !== undefined) received++;
+    while (received < count)
+      if ((await nextFrame(quick, ({ event }) => event === "chat")) !== undefined) received++;
     await answers(quick);
     const rest = await deaf.read();
     // The close frame's two bytes, 4008, are the last thing it was sent, or it was cut off.
     expect(rest.length).toBeLessThan(count * pad.length);
-    const status = (await (await fetch(`${started.url}/rpc`, { method: "POST", headers: { ...bearer().headers, "content-type": "application/json" }, body: '{"id":1,"method":"status"}' })).json()) as { result: { clients: number } };
+    const status = (await (
+      await fetch(`${started.url}/rpc`, {
+        method: "POST",
+        headers: { ...bearer().headers, "content-type": "application/json" },
+        body: '{"id":1,"method":"status"}',
+      })
+    ).json()) as { result: { clients: number } };
     expect(status.result.clients).toBe(1);
     quick.close();
   }, 30_000);
@@ -176,7 +244,11 @@ describe("a client that does not read", () => {
     const pad = "x".repeat(60_000);
     const count = 400;
     for (let n = 0; n < count; n++) {
-      started.gateway.broadcast("chat", { runId: "r", sessionKey: "s", state: "delta", offset: n, delta: pad }, { dropIfSlow: true });
+      started.gateway.broadcast(
+        "chat",
+        { runId: "r", sessionKey: "s", state: "delta", offset: n, delta: pad },
+        { dropIfSlow: true },
+      );
       await new Promise((resolve) => setImmediate(resolve));
     }
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -200,11 +272,18 @@ describe("guessing", () => {
     try {
       const attempt = async (token: string): Promise<{ code: string | undefined; closed: number }> => {
         const client = await socketWire(own.url, own.token).open({ headers: {} });
-        client.send(JSON.stringify({ id: 1, method: "connect", params: { auth: { token, deviceToken: "bogus" } } }));
+        client.send(
+          JSON.stringify({ id: 1, method: "connect", params: { auth: { token, deviceToken: "bogus" } } }),
+        );
         const { error } = await nextFrame(client, ({ id }) => id === 1);
         return { code: error?.code, closed: error ? await closeCode(client) : 0 };
       };
-      const post = (token: string) => fetch(`${own.url}/rpc`, { method: "POST", headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, body: "{}" });
+      const post = (token: string) =>
+        fetch(`${own.url}/rpc`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+          body: "{}",
+        });
       for (let n = 0; n < LIMITS.failedCredentialsMax / 2; n++) {
         expect(await attempt(`guess ${n}`)).toEqual({ code: "unauthorized", closed: CLOSE.unauthorized });
         expect((await post(`guess-${n}`)).status).toBe(401);

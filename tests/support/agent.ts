@@ -11,7 +11,11 @@ export interface ScriptedTurn {
 }
 
 /** An agent whose every word is the test's. Ignores its signal unless told otherwise: the worst that can be met. */
-export function createScriptedRunner(): { runner: Runner; turns: ScriptedTurn[]; started(count: number): Promise<ScriptedTurn> } {
+export function createScriptedRunner(): {
+  runner: Runner;
+  turns: ScriptedTurn[];
+  started(count: number): Promise<ScriptedTurn>;
+} {
   const turns: ScriptedTurn[] = [];
   const waiters: (() => void)[] = [];
 

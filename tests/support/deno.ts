@@ -10,13 +10,16 @@ const START_MS = 30_000;
 /** The gateway on Deno, started by the project's own task, in a process of its own and an empty home. */
 export async function startDenoGateway(): Promise<{ readonly wire: Wire; close(): Promise<void> }> {
   const home = tempDir();
-  const child = Bun.spawn([await deno(), "task", "--quiet", "gateway", "run", "--port", "0", "--log-format", "json"], {
-    cwd: ROOT,
-    env: { PATH: process.env["PATH"] ?? "", HOME: home, DENO_NO_UPDATE_CHECK: "1" },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+  const child = Bun.spawn(
+    [await deno(), "task", "--quiet", "gateway", "run", "--port", "0", "--log-format", "json"],
+    {
+      cwd: ROOT,
+      env: { PATH: process.env["PATH"] ?? "", HOME: home, DENO_NO_UPDATE_CHECK: "1" },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
   const url = await listeningUrl(child.stderr);
   const token = (await Bun.file(join(home, ".clawdbot/gateway.token")).text()).trim();
   return {

@@ -40,9 +40,24 @@ export const sampleContract = contract({
     }),
   },
   events: {
-    "sample.must": event({ scope: "read", delivery: "must", summary: "", data: z.strictObject({ n: z.int(), pad: z.string().optional() }) }),
-    "sample.latest": event({ scope: "read", delivery: "latest", summary: "", data: z.strictObject({ n: z.int(), pad: z.string().optional() }) }),
-    "sample.secret": event({ scope: "admin", delivery: "must", summary: "", data: z.strictObject({ n: z.int() }) }),
+    "sample.must": event({
+      scope: "read",
+      delivery: "must",
+      summary: "",
+      data: z.strictObject({ n: z.int(), pad: z.string().optional() }),
+    }),
+    "sample.latest": event({
+      scope: "read",
+      delivery: "latest",
+      summary: "",
+      data: z.strictObject({ n: z.int(), pad: z.string().optional() }),
+    }),
+    "sample.secret": event({
+      scope: "admin",
+      delivery: "must",
+      summary: "",
+      data: z.strictObject({ n: z.int() }),
+    }),
     "sample.empty": event({ scope: "read", delivery: "must", summary: "", data: z.strictObject({}) }),
   },
 });
@@ -72,7 +87,8 @@ export function createSample(): Sample {
         return { gate };
       },
       "sample.fail": async ({ how }, call) => {
-        if (how === "declared") call.fail("not_found", 'Cannot find sample "x": none there', { details: { id: "x" } });
+        if (how === "declared")
+          call.fail("not_found", 'Cannot find sample "x": none there', { details: { id: "x" } });
         if (how === "reject") await Promise.reject(new Error("hidden words"));
         if (how === "throw") throw new Error("hidden words");
         // Not what the schema says: what a bug in a handler does.

@@ -13,7 +13,11 @@ export interface QuietOptions {
 }
 
 /** The real platform with a home of its own, none of our environment, and a log that goes to `log`. */
-export function quietPlatform(options: QuietOptions = {}): { platform: Platform; home: string; log: string[] } {
+export function quietPlatform(options: QuietOptions = {}): {
+  platform: Platform;
+  home: string;
+  log: string[];
+} {
   const base = createBunPlatform();
   const home = options.home ?? tempDir();
   const log: string[] = [];
@@ -22,11 +26,17 @@ export function quietPlatform(options: QuietOptions = {}): { platform: Platform;
     writeFileSync(join(home, ".clawdbot/moltbot.json"), options.config);
   }
   const stderr = { isTerminal: false, write: (text: string) => void log.push(text), flush: async () => {} };
-  return { platform: { ...base, process: { ...base.process, env: options.env ?? {}, home, stderr } }, home, log };
+  return {
+    platform: { ...base, process: { ...base.process, env: options.env ?? {}, home, stderr } },
+    home,
+    log,
+  };
 }
 
 /** A gateway in this process, on a port of the system's choice. */
-export async function startQuiet(options: QuietOptions = {}): Promise<{ gateway: GatewayServer; url: string; token: string; home: string; log: string[] }> {
+export async function startQuiet(
+  options: QuietOptions = {},
+): Promise<{ gateway: GatewayServer; url: string; token: string; home: string; log: string[] }> {
   const { platform, home, log } = quietPlatform(options);
   const gateway = await startGatewayServer(0, { platform });
   await gateway.ready;

@@ -26,7 +26,10 @@ interface LocalOptions {
 }
 
 /** The core on memory ports: real dispatcher, hub and connections, no socket, no clock. */
-export function createLocalGateway({ features = [], policy = { mode: "token", secret: TOKEN } }: LocalOptions = {}) {
+export function createLocalGateway({
+  features = [],
+  policy = { mode: "token", secret: TOKEN },
+}: LocalOptions = {}) {
   const time = createFakeTime();
   const crypto = createCountingCrypto();
   const log = createMemoryLog();
@@ -53,7 +56,13 @@ export function createLocalGateway({ features = [], policy = { mode: "token", se
       configPath: "/c",
       stateDir: "/s",
       frameBytesMax: 1024 * 1024,
-      health: () => ({ ok: true, ts: time.clock.now(), uptimeMs: 0, clients: hub.size, runs: { active: 0, queued: 0 } }),
+      health: () => ({
+        ok: true,
+        ts: time.clock.now(),
+        uptimeMs: 0,
+        clients: hub.size,
+        runs: { active: 0, queued: 0 },
+      }),
     },
   };
   for (const feature of features) {
@@ -92,5 +101,17 @@ export function createLocalGateway({ features = [], policy = { mode: "token", se
     return client;
   }
 
-  return { time, crypto, log, table, hub, dispatcher, admission, parts, open, connect, stopAccepting: () => void (isAccepting = false) };
+  return {
+    time,
+    crypto,
+    log,
+    table,
+    hub,
+    dispatcher,
+    admission,
+    parts,
+    open,
+    connect,
+    stopAccepting: () => void (isAccepting = false),
+  };
 }

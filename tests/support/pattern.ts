@@ -8,10 +8,12 @@ export function mismatch(value: unknown, pattern: unknown, at = "$"): string | u
   if (pattern === "<any>") return value === undefined ? `${at}: missing` : undefined;
   if (pattern === "<string>") return typeof value === "string" ? undefined : `${at}: no text`;
   if (pattern === "<number>") return typeof value === "number" ? undefined : `${at}: no number`;
-  if (typeof pattern !== "object" || pattern === null) return Object.is(value, pattern) ? undefined : `${at}: ${JSON.stringify(value)}`;
+  if (typeof pattern !== "object" || pattern === null)
+    return Object.is(value, pattern) ? undefined : `${at}: ${JSON.stringify(value)}`;
   if (typeof value !== "object" || value === null) return `${at}: ${JSON.stringify(value)}`;
   if (Array.isArray(pattern) !== Array.isArray(value)) return `${at}: not of one kind`;
-  if (Array.isArray(pattern) && Array.isArray(value) && pattern.length !== value.length) return `${at}: ${value.length} items`;
+  if (Array.isArray(pattern) && Array.isArray(value) && pattern.length !== value.length)
+    return `${at}: ${value.length} items`;
   const wanted = Object.entries(pattern).filter(([key]) => key !== "...");
   const isOpen = "..." in pattern;
   const extra = Object.keys(value).find((key) => !isOpen && !Object.hasOwn(pattern, key));

@@ -34,7 +34,10 @@ export function upgradeHead(headers: readonly string[], path = "/ws"): string {
 }
 
 /** A client that completes the upgrade and then reads nothing until told to. */
-export function openDeaf(port: number, token: string): Promise<{ readonly socket: Socket; read(): Promise<string> }> {
+export function openDeaf(
+  port: number,
+  token: string,
+): Promise<{ readonly socket: Socket; read(): Promise<string> }> {
   return new Promise((resolve, reject) => {
     const head = upgradeHead([`Host: 127.0.0.1:${port}`, `Authorization: Bearer ${token}`]);
     const socket = connect(port, "127.0.0.1", () => socket.write(head));

@@ -11,8 +11,16 @@ export interface WireClient {
 /** A gateway as a transcript meets it. */
 export interface Wire {
   readonly token: string;
-  open(options: { readonly protocol?: string; readonly headers: Record<string, string> }): Promise<WireClient>;
-  http(request: { readonly method: string; readonly path: string; readonly headers: Record<string, string>; readonly body?: string }): Promise<{
+  open(options: {
+    readonly protocol?: string;
+    readonly headers: Record<string, string>;
+  }): Promise<WireClient>;
+  http(request: {
+    readonly method: string;
+    readonly path: string;
+    readonly headers: Record<string, string>;
+    readonly body?: string;
+  }): Promise<{
     readonly status: number;
     readonly text: string;
   }>;
@@ -43,7 +51,8 @@ interface Step {
  */
 export async function playTranscript(text: string, wire: Wire): Promise<void> {
   const clients = new Map<string, WireClient>();
-  const fill = (line: string): string => line.replaceAll("$TOKEN", wire.token).replaceAll("$LONG", LONG).replaceAll("$NESTED", NESTED);
+  const fill = (line: string): string =>
+    line.replaceAll("$TOKEN", wire.token).replaceAll("$LONG", LONG).replaceAll("$NESTED", NESTED);
   const steps = text
     .split("\n")
     .map((line, index): Step => ({ line: index + 1, text: fill(line.trim()) }))
@@ -69,7 +78,10 @@ async function playSocket(text: string, clients: Map<string, WireClient>, wire: 
   const [word = "", name = "", ...options] = text.split(" ");
   if (word === "open") {
     const headers = options.includes("bearer") ? { authorization: `Bearer ${wire.token}` } : {};
-    clients.set(name, await wire.open({ headers, ...(options.includes("jsonrpc") && { protocol: "jsonrpc" }) }));
+    clients.set(
+      name,
+      await wire.open({ headers, ...(options.includes("jsonrpc") && { protocol: "jsonrpc" }) }),
+    );
     return;
   }
   if (word === "close") {
@@ -107,7 +119,8 @@ async function expectFrame(client: WireClient, pattern: unknown, isSearching: bo
     seen.push(next.frame.slice(0, 300));
     const problem = mismatch(frame, pattern);
     if (!problem) return;
-    if (!isSearching && !isNoise(frame, pattern)) throw new Error(`came: ${next.frame.slice(0, 1_000)}\n  ${problem}`);
+    if (!isSearching && !isNoise(frame, pattern))
+      throw new Error(`came: ${next.frame.slice(0, 1_000)}\n  ${problem}`);
   }
   throw new Error(`not among ${SKIPPED_MAX} frames`);
 }
@@ -141,7 +154,8 @@ async function request(text: string, wire: Wire): Promise<{ status: number; text
 function checkResponse(text: string, response: { status: number; text: string } | undefined): void {
   const [, status, ...rest] = text.split(" ");
   if (!response) throw new Error("no response");
-  if (response.status !== Number(status)) throw new Error(`came: ${response.status} ${response.text.slice(0, 500)}`);
+  if (response.status !== Number(status))
+    throw new Error(`came: ${response.status} ${response.text.slice(0, 500)}`);
   const pattern = rest.join(" ");
   if (pattern === "") return;
   const problem = mismatch(JSON.parse(response.text), JSON.parse(pattern));

@@ -23,7 +23,10 @@ function createInbox(): { push(next: Next): void; next(): Promise<Next> } {
         if (next) return next;
         const { promise, resolve, reject } = Promise.withResolvers<void>();
         wake = resolve;
-        const timer = setTimeout(() => reject(new Error(`nothing came within ${NEXT_MS} ms`)), deadline - Date.now());
+        const timer = setTimeout(
+          () => reject(new Error(`nothing came within ${NEXT_MS} ms`)),
+          deadline - Date.now(),
+        );
         try {
           await promise;
         } finally {
@@ -42,7 +45,10 @@ export function socketWire(url: string, token: string): Wire {
     async open({ protocol, headers }) {
       const inbox = createInbox();
       // The runtime's client takes headers, which a browser's does not.
-      const socket = new WebSocket(`${url.replace(/^http/, "ws")}/ws`, { headers, ...(protocol !== undefined && { protocols: [protocol] }) } as never);
+      const socket = new WebSocket(`${url.replace(/^http/, "ws")}/ws`, {
+        headers,
+        ...(protocol !== undefined && { protocols: [protocol] }),
+      } as never);
       socket.onmessage = ({ data }) => inbox.push({ frame: String(data) });
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       socket.onopen = () => resolve();
@@ -116,14 +122,23 @@ export function memoryPlatform(base: Platform): { platform: Platform; wire(gatew
     async open({ protocol, headers }) {
       const { client, upgrade } = openMemory();
       const request = new Request("http://localhost:18789/ws", {
-        headers: { host: "localhost:18789", upgrade: "websocket", ...headers, ...(protocol !== undefined && { "sec-websocket-protocol": protocol }) },
+        headers: {
+          host: "localhost:18789",
+          upgrade: "websocket",
+          ...headers,
+          ...(protocol !== undefined && { "sec-websocket-protocol": protocol }),
+        },
       });
       const response = await handle(request, upgrade);
       if (response.status >= 400) throw new Error(`cannot open: ${response.status}`);
       return client;
     },
     async http({ method, path, headers, body }) {
-      const request = new Request(`http://localhost:18789${path}`, { method, headers: { host: "localhost:18789", ...headers }, ...(body !== undefined && { body }) });
+      const request = new Request(`http://localhost:18789${path}`, {
+        method,
+        headers: { host: "localhost:18789", ...headers },
+        ...(body !== undefined && { body }),
+      });
       const response = await handle(request, () => undefined);
       return { status: response.status, text: await response.text() };
     },

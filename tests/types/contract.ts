@@ -18,9 +18,21 @@ const pets = contract({
       result: z.strictObject({ id: z.string(), kind: z.enum(["cat", "dog"]) }),
       errors: ["not_found"],
     }),
-    "pets.add": effect({ scope: "write", summary: "", params: z.strictObject({ id: z.string() }), result: z.strictObject({ added: z.boolean() }) }),
+    "pets.add": effect({
+      scope: "write",
+      summary: "",
+      params: z.strictObject({ id: z.string() }),
+      result: z.strictObject({ added: z.boolean() }),
+    }),
   },
-  events: { "pets.changed": event({ scope: "read", delivery: "latest", summary: "", data: z.strictObject({ id: z.string() }) }) },
+  events: {
+    "pets.changed": event({
+      scope: "read",
+      delivery: "latest",
+      summary: "",
+      data: z.strictObject({ id: z.string() }),
+    }),
+  },
 });
 
 const get = () => ({ id: "1", kind: "cat" as const });
@@ -45,11 +57,13 @@ pets.implement((ctx) => ({
 // @ts-expect-error a missing handler
 pets.implement(() => ({ handlers: { "pets.get": get } }));
 
+const numbered = () => ({ id: 1, kind: "cat" as const });
 // @ts-expect-error a wrong result
-pets.implement(() => ({ handlers: { "pets.get": () => ({ id: 1, kind: "cat" as const }), "pets.add": add } }));
+pets.implement(() => ({ handlers: { "pets.get": numbered, "pets.add": add } }));
 
+const cow = () => ({ id: "1", kind: "cow" as const });
 // @ts-expect-error a value the result does not know
-pets.implement(() => ({ handlers: { "pets.get": () => ({ id: "1", kind: "cow" as const }), "pets.add": add } }));
+pets.implement(() => ({ handlers: { "pets.get": cow, "pets.add": add } }));
 
 // @ts-expect-error a promise of a wrong result
 pets.implement(() => ({ handlers: { "pets.get": get, "pets.add": async () => ({ added: "yes" }) } }));
@@ -88,8 +102,9 @@ event({ delivery: "must", summary: "", data: z.strictObject({}) });
 // @ts-expect-error an event without a delivery class
 event({ scope: "read", summary: "", data: z.strictObject({}) });
 
+const nothing = z.strictObject({});
 // @ts-expect-error an error code that is not in the table
-method({ scope: "read", summary: "", params: z.strictObject({}), result: z.strictObject({}), errors: ["teapot"] });
+method({ scope: "read", summary: "", params: nothing, result: nothing, errors: ["teapot"] });
 
 // @ts-expect-error an error code that is not in the table
 new RpcError("teapot", "Cannot brew: a teapot");

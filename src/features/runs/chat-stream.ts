@@ -54,9 +54,13 @@ export class ChatStream {
     this.state.buffers.set(run.id, known + text);
     if (this.#flushes.has(run.id)) return;
     const { clock, timers } = this.#ports;
-    const waitMs = (this.state.deltaSentAt.get(run.id) ?? Number.NEGATIVE_INFINITY) + LIMITS.deltaMs - clock.elapsed();
+    const waitMs =
+      (this.state.deltaSentAt.get(run.id) ?? Number.NEGATIVE_INFINITY) + LIMITS.deltaMs - clock.elapsed();
     if (waitMs <= 0) return this.#flush(run);
-    this.#flushes.set(run.id, timers.after(waitMs, () => this.#flush(run)));
+    this.#flushes.set(
+      run.id,
+      timers.after(waitMs, () => this.#flush(run)),
+    );
   }
 
   /** Forgets the run; its text is the caller's now. */
@@ -77,6 +81,10 @@ export class ChatStream {
     const delta = this.text(id).slice(offset);
     this.#sent.set(id, offset + delta.length);
     this.state.deltaSentAt.set(id, this.#ports.clock.elapsed());
-    this.#ports.publish("chat", { runId: id, sessionKey, state: "delta", offset, delta }, { dropIfSlow: true });
+    this.#ports.publish(
+      "chat",
+      { runId: id, sessionKey, state: "delta", offset, delta },
+      { dropIfSlow: true },
+    );
   }
 }

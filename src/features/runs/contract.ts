@@ -107,14 +107,24 @@ export const runsContract = contract({
           offset: z.int().describe("characters of the text before this piece (UTF-16 units)"),
           delta: z.string(),
         }),
-        z.strictObject({ ...chatCommon, state: z.literal("final"), message: Message, usage: Usage.optional() }),
+        z.strictObject({
+          ...chatCommon,
+          state: z.literal("final"),
+          message: Message,
+          usage: Usage.optional(),
+        }),
         z.strictObject({
           ...chatCommon,
           state: z.literal("aborted"),
           message: Message.optional().describe("absent when nothing had been said"),
           reason: z.enum(["request", "timeout", "shutdown", "deleted"]),
         }),
-        z.strictObject({ ...chatCommon, state: z.literal("error"), message: Message.optional(), error: RunError }),
+        z.strictObject({
+          ...chatCommon,
+          state: z.literal("error"),
+          message: Message.optional(),
+          error: RunError,
+        }),
       ]),
     }),
     agent: event({

@@ -17,12 +17,18 @@ export function createRunsFeature({ runs, journal, sessions }: RunsParts): Featu
 
       "chat.history": ({ sessionKey, limit, before, after }, call) => {
         if (before !== undefined && after !== undefined) {
-          call.fail("invalid_params", `Cannot read history of "${sessionKey}": both "before" and "after" are given`);
+          call.fail(
+            "invalid_params",
+            `Cannot read history of "${sessionKey}": both "before" and "after" are given`,
+          );
         }
         const toId = (name: string, cursor: string | undefined): number | undefined => {
           if (cursor === undefined) return undefined;
           if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
-          return call.fail("invalid_params", `Cannot read history of "${sessionKey}": "${name}" is no message id`);
+          return call.fail(
+            "invalid_params",
+            `Cannot read history of "${sessionKey}": "${name}" is no message id`,
+          );
         };
         const request = { limit, before: toId("before", before), after: toId("after", after) };
         const session = sessions.find(sessionKey);

@@ -61,7 +61,13 @@ export class Journal {
   /** On disk when this returns: the run, and the message it is to answer. */
   accept(run: NewRun): StoredRun {
     return this.#db.transaction(() => {
-      const { lastId } = this.#sql.insertRun.run(run.id, run.sessionId, run.idempotencyKey, run.reply, run.ts);
+      const { lastId } = this.#sql.insertRun.run(
+        run.id,
+        run.sessionId,
+        run.idempotencyKey,
+        run.reply,
+        run.ts,
+      );
       const content = JSON.stringify([{ type: "text", text: run.message }]);
       this.#sql.insertMessage.run(run.sessionId, lastId, "user", content, null, run.ts);
       this.#sql.touch.run(run.ts, 1, run.sessionId);
@@ -88,14 +94,24 @@ export class Journal {
   }
 
   /** @returns the agent's message; undefined when it had said nothing and nothing went wrong with it */
-  end(run: { readonly seq: number; readonly id: string; readonly sessionId: string }, end: RunEnd): Message | undefined {
+  end(
+    run: { readonly seq: number; readonly id: string; readonly sessionId: string },
+    end: RunEnd,
+  ): Message | undefined {
     return this.#db.transaction(() => {
       const error = end.error ? JSON.stringify(end.error) : null;
       this.#sql.endRun.run(end.status, end.ts, error, run.id);
       if (end.content.length === 0 && end.status !== "interrupted") return undefined;
       const status = end.status === "ok" ? null : end.status;
       const content = JSON.stringify(end.content);
-      const { lastId } = this.#sql.insertMessage.run(run.sessionId, run.seq, "assistant", content, status, end.ts);
+      const { lastId } = this.#sql.insertMessage.run(
+        run.sessionId,
+        run.seq,
+        "assistant",
+        content,
+        status,
+        end.ts,
+      );
       this.#sql.touch.run(end.ts, 1, run.sessionId);
       return toMessage({ id: lastId, role: "assistant", content, status, ts: end.ts, run_id: run.id });
     });
@@ -132,7 +148,10 @@ export class Journal {
   context(run: { readonly seq: number; readonly sessionId: string }): AgentMessage[] {
     const rows = this.#sql.context.all(run.sessionId, run.seq, LIMITS.contextMessagesMax);
     const messages = rows.reverse().map((row): AgentMessage => {
-      return { role: row["role"] === "user" ? "user" : "assistant", text: textOf(parseContent(row["content"] ?? null)) };
+      return {
+        role: row["role"] === "user" ? "user" : "assistant",
+        text: textOf(parseContent(row["content"] ?? null)),
+      };
     });
     return messages.filter((message) => message.text !== "");
   }
@@ -148,7 +167,8 @@ function withinBytes(rows: readonly SqlRow[]): SqlRow[] {
 }
 
 function prepare(db: Database) {
-  const message = "SELECT messages.*, runs.id AS run_id FROM messages JOIN runs ON runs.seq = messages.run_seq";
+  const message =
+    "SELECT messages.*, runs.id AS run_id FROM messages JOIN runs ON runs.seq = messages.run_seq";
   return {
     insertRun: db.prepare(
       `INSERT INTO runs (id, session_id, idempotency_key, reply, status, accepted_at) VALUES (?, ?, ?, ?, 'queued', ?)`,
@@ -158,13 +178,19 @@ function prepare(db: Database) {
     ),
     touch: db.prepare("UPDATE sessions SET updated_at = ?, messages = messages + ? WHERE id = ?"),
     acceptedRun: db.prepare("SELECT * FROM runs WHERE session_id = ? AND idempotency_key = ?"),
-    question: db.prepare("SELECT content FROM messages WHERE run_seq = ? AND role = 'user' ORDER BY id LIMIT 1"),
+    question: db.prepare(
+      "SELECT content FROM messages WHERE run_seq = ? AND role = 'user' ORDER BY id LIMIT 1",
+    ),
     findRun: db.prepare("SELECT * FROM runs WHERE id = ?"),
     startRun: db.prepare("UPDATE runs SET status = 'running', started_at = ? WHERE id = ?"),
     endRun: db.prepare("UPDATE runs SET status = ?, ended_at = ?, error = ? WHERE id = ?"),
     openRuns: db.prepare("SELECT * FROM runs WHERE status IN ('queued', 'running') ORDER BY seq"),
-    pageBefore: db.prepare(`${message} WHERE messages.session_id = ? AND messages.id < ? ORDER BY messages.id DESC LIMIT ?`),
-    pageAfter: db.prepare(`${message} WHERE messages.session_id = ? AND messages.id > ? ORDER BY messages.id LIMIT ?`),
+    pageBefore: db.prepare(
+      `${message} WHERE messages.session_id = ? AND messages.id < ? ORDER BY messages.id DESC LIMIT ?`,
+    ),
+    pageAfter: db.prepare(
+      `${message} WHERE messages.session_id = ? AND messages.id > ? ORDER BY messages.id LIMIT ?`,
+    ),
     // By run, not by time: a question that waits is older than the answer before it.
     context: db.prepare(
       `SELECT role, content FROM messages WHERE session_id = ? AND run_seq <= ? ORDER BY run_seq DESC, id DESC LIMIT ?`,

@@ -4,33 +4,19 @@ import type { Publish } from "../../feature.ts";
 import type { AgentEvent, Clock, Crypto, Log, Runner, Stop, Timers } from "../../ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import { ChatStream } from "./chat-stream.ts";
-import type { Content, Message, runsContract } from "./contract.ts";
+import type { Message, runsContract } from "./contract.ts";
 import type { Journal, RunEnd, StoredRun } from "./journal.ts";
-
-/** Why a run was stopped by somebody else than its agent. */
-export type AbortReason = "request" | "timeout" | "shutdown" | "deleted";
-
-interface Usage {
-  inputTokens: number;
-  outputTokens: number;
-}
-
-/** A run from its acceptance to its end. */
-interface Run {
-  readonly seq: number;
-  readonly id: string;
-  readonly sessionId: string;
-  readonly sessionKey: string;
-  readonly timeoutMs: number;
-  readonly controller: AbortController;
-  /** What the agent said beside its text, in order. */
-  readonly extras: Content[];
-  thinking: string;
-  usage: Usage | undefined;
-  startedAt: number | undefined;
-  stopTimeout: Stop;
-  isEnded: boolean;
-}
+import {
+  type AbortReason,
+  contentOf,
+  createRun,
+  repeat,
+  type Run,
+  type SendRequest,
+  timedOut,
+  tooLong,
+  tooManyWait,
+} from "./run.ts";
 
 interface RunsPorts {
   readonly journal: Journal;
@@ -49,14 +35,10 @@ export interface RunSettings {
   readonly activeMax: number;
   readonly timeoutMs: number;
   /** The agent of a session: its model, the first of several to try, and what it is told first. */
-  agent(agentId: string | undefined): { readonly models: readonly string[]; readonly systemPrompt: string | undefined };
-}
-
-export interface SendRequest {
-  readonly sessionKey: string;
-  readonly message: string;
-  readonly idempotencyKey: string;
-  readonly timeoutMs?: number | undefined;
+  agent(agentId: string | undefined): {
+    readonly models: readonly string[];
+    readonly systemPrompt: string | undefined;
+  };
 }
 
 type Ended = Pick<StoredRun, "status" | "startedAt" | "endedAt" | "error">;
@@ -101,7 +83,8 @@ export class Runs {
   send(request: SendRequest): { runId: string; status: "started" | "queued" } {
     const { journal, sessions, clock, crypto } = this.#ports;
     const { sessionKey, message, idempotencyKey } = request;
-    if (this.#isStopping) throw new RpcError("unavailable", `Cannot send to session "${sessionKey}": the gateway is stopping`);
+    if (this.#isStopping)
+      throw new RpcError("unavailable", `Cannot send to session "${sessionKey}": the gateway is stopping`);
     const { session, created } = sessions.ensure(sessionKey);
     const known = journal.accepted(session.id, idempotencyKey);
     if (known) return repeat(known, request);
@@ -110,8 +93,15 @@ export class Runs {
 
     const reply = lane.length === 0 ? "started" : "queued";
     const id = crypto.id();
-    const stored = journal.accept({ id, sessionId: session.id, idempotencyKey, reply, message, ts: clock.now() });
-    lane.push(this.#newRun(stored, request));
+    const stored = journal.accept({
+      id,
+      sessionId: session.id,
+      idempotencyKey,
+      reply,
+      message,
+      ts: clock.now(),
+    });
+    lane.push(createRun(stored, request, this.#ports.settings().timeoutMs));
     this.#lanes.set(session.id, lane);
     if (lane.length === 1) this.#ready.add(session.id);
     sessions.announce(sessionKey, created ? "created" : "updated");
@@ -130,7 +120,11 @@ export class Runs {
   }
 
   /** How the run ended; waits at most `timeoutMs`. @returns undefined for a run nobody knows */
-  wait(runId: string, timeoutMs: number, onGone: (work: () => void) => Stop): Promise<Ended | "timeout"> | Ended | undefined {
+  wait(
+    runId: string,
+    timeoutMs: number,
+    onGone: (work: () => void) => Stop,
+  ): Promise<Ended | "timeout"> | Ended | undefined {
     const stored = this.#ports.journal.find(runId);
     if (!stored) return undefined;
     if (stored.status !== "queued" && stored.status !== "running") return stored;
@@ -158,7 +152,8 @@ export class Runs {
   /** Takes nothing new, gives what goes on `graceMs`, then cuts it off. Resolves when nothing runs. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    for (const lane of this.#lanes.values()) for (const run of lane.slice(1).reverse()) this.#abort(run, "shutdown");
+    for (const lane of this.#lanes.values())
+      for (const run of lane.slice(1).reverse()) this.#abort(run, "shutdown");
     if (this.#lanes.size === 0) return;
     const idle = new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
     const stopTimer = this.#ports.timers.after(graceMs, () => {
@@ -166,24 +161,6 @@ export class Runs {
     });
     await idle;
     stopTimer();
-  }
-
-  #newRun(stored: StoredRun, request: SendRequest): Run {
-    const { seq, id, sessionId } = stored;
-    return {
-      seq,
-      id,
-      sessionId,
-      sessionKey: request.sessionKey,
-      timeoutMs: request.timeoutMs ?? this.#ports.settings().timeoutMs,
-      controller: new AbortController(),
-      extras: [],
-      thinking: "",
-      usage: undefined,
-      startedAt: undefined,
-      stopTimeout: () => {},
-      isEnded: false,
-    };
   }
 
   #startReady(): void {
@@ -215,7 +192,11 @@ export class Runs {
     const { runtime } = await runner.open(session?.model === undefined ? agent.models : [session.model]);
     if (run.isEnded) return;
     const prompt = agent.systemPrompt ? [{ role: "system" as const, text: agent.systemPrompt }] : [];
-    const turn = { runId: run.id, sessionKey: run.sessionKey, messages: [...prompt, ...journal.context(run)] };
+    const turn = {
+      runId: run.id,
+      sessionKey: run.sessionKey,
+      messages: [...prompt, ...journal.context(run)],
+    };
     for await (const event of runtime.prompt(turn, run.controller.signal)) {
       if (run.isEnded) return;
       this.#hear(run, event);
@@ -232,7 +213,12 @@ export class Runs {
       if (run.thinking.length > LIMITS.runTextCharsMax) throw tooLong();
     } else if (event.type === "tool_call") {
       run.extras.push(event);
-      this.#agentEvent(run, "tool", { phase: "call", toolCallId: event.id, name: event.name, args: event.args });
+      this.#agentEvent(run, "tool", {
+        phase: "call",
+        toolCallId: event.id,
+        name: event.name,
+        args: event.args,
+      });
     } else if (event.type === "usage") {
       run.usage = { inputTokens: event.inputTokens, outputTokens: event.outputTokens };
     }
@@ -240,7 +226,8 @@ export class Runs {
 
   #fail(run: Run, error: unknown): void {
     if (run.isEnded) return;
-    const known = error instanceof RpcError ? { code: error.code, message: error.message } : this.#internal(run, error);
+    const known =
+      error instanceof RpcError ? { code: error.code, message: error.message } : this.#internal(run, error);
     this.#end(run, { status: "error", error: known });
   }
 
@@ -248,7 +235,10 @@ export class Runs {
     const ref = this.#ports.crypto.id().slice(0, 8);
     const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#ports.log.error("run failed", { run: run.id, ref, error: what });
-    return { code: "internal", message: `Cannot complete run "${run.id}": internal error, log reference ${ref}` };
+    return {
+      code: "internal",
+      message: `Cannot complete run "${run.id}": internal error, log reference ${ref}`,
+    };
   }
 
   #abort(run: Run, reason: AbortReason): void {
@@ -269,18 +259,31 @@ export class Runs {
     const content = contentOf(run, text);
     const endedAt = this.#ports.clock.now();
     try {
-      const message = this.#ports.journal.end(run, { status: end.status, content, ts: endedAt, error: end.error });
+      const message = this.#ports.journal.end(run, {
+        status: end.status,
+        content,
+        ts: endedAt,
+        error: end.error,
+      });
       this.#tell(run, { ...end, message });
     } catch (error) {
       // The disk refused the answer; those who wait for it must still hear of its end.
       const failed = this.#internal(run, error);
       this.#tell(run, { status: "error", error: failed, message: undefined });
     }
-    this.#settle(run, { status: end.status, endedAt, ...(run.startedAt !== undefined && { startedAt: run.startedAt }), ...(end.error && { error: end.error }) });
+    this.#settle(run, {
+      status: end.status,
+      endedAt,
+      ...(run.startedAt !== undefined && { startedAt: run.startedAt }),
+      ...(end.error && { error: end.error }),
+    });
     this.#leaveLane(run);
   }
 
-  #tell(run: Run, end: Pick<RunEnd, "status" | "error"> & { reason?: AbortReason; message: Message | undefined }): void {
+  #tell(
+    run: Run,
+    end: Pick<RunEnd, "status" | "error"> & { reason?: AbortReason; message: Message | undefined },
+  ): void {
     const { publish, sessions } = this.#ports;
     const common = { runId: run.id, sessionKey: run.sessionKey };
     const message = end.message && { message: end.message };
@@ -289,7 +292,12 @@ export class Runs {
     if (end.reason) publish("chat", { ...common, state: "aborted", reason: end.reason, ...message });
     else if (end.error) publish("chat", { ...common, state: "error", error: end.error, ...message });
     else {
-      const whole = end.message ?? { id: "", role: "assistant" as const, content: [], ts: this.#ports.clock.now() };
+      const whole = end.message ?? {
+        id: "",
+        role: "assistant" as const,
+        content: [],
+        ts: this.#ports.clock.now(),
+      };
       publish("chat", { ...common, state: "final", message: whole, ...(run.usage && { usage: run.usage }) });
     }
     if (end.error) this.#agentEvent(run, "error", { ...end.error });
@@ -313,37 +321,12 @@ export class Runs {
     this.#startReady();
   }
 
-  #agentEvent(run: Run, stream: "lifecycle" | "assistant" | "tool" | "thinking" | "error", data: Record<string, unknown>): void {
+  #agentEvent(
+    run: Run,
+    stream: "lifecycle" | "assistant" | "tool" | "thinking" | "error",
+    data: Record<string, unknown>,
+  ): void {
     const ts = this.#ports.clock.now();
     this.#ports.publish("agent", { runId: run.id, sessionKey: run.sessionKey, stream, ts, data });
   }
-}
-
-function repeat(known: { run: StoredRun; message: string }, request: SendRequest): { runId: string; status: "started" | "queued" } {
-  if (known.message === request.message) return { runId: known.run.id, status: known.run.reply };
-  const { idempotencyKey, sessionKey } = request;
-  throw new RpcError("conflict", `Cannot send to session "${sessionKey}": key "${idempotencyKey}" was used for another message`);
-}
-
-function tooManyWait(sessionKey: string): RpcError {
-  const bound = LIMITS.runsQueuedPerSessionMax;
-  const message = `Cannot send to session "${sessionKey}": ${bound} messages are waiting already`;
-  return new RpcError("busy", message, { details: { bound }, retryAfterMs: 1_000 });
-}
-
-function tooLong(): RpcError {
-  const bound = LIMITS.runTextCharsMax;
-  return new RpcError("too_large", `Cannot go on with the answer: longer than ${bound} characters`, { details: { bound } });
-}
-
-function timedOut(run: Run): string {
-  return `Cannot complete run "${run.id}": not done within ${run.timeoutMs} ms`;
-}
-
-function contentOf(run: Run, text: string): Content[] {
-  return [
-    ...(run.thinking === "" ? [] : [{ type: "thinking" as const, text: run.thinking }]),
-    ...(text === "" ? [] : [{ type: "text" as const, text }]),
-    ...run.extras,
-  ];
 }

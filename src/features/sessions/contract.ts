@@ -11,10 +11,17 @@ export const SessionKey = z
   .string()
   .min(1)
   .max(LIMITS.sessionKeyCharsMax)
-  .refine((key) => key.isWellFormed() && !/[\p{Cc}\p{Cf}]/u.test(key), "control characters or broken text in the key");
+  .refine(
+    (key) => key.isWellFormed() && !/[\p{Cc}\p{Cf}]/u.test(key),
+    "control characters or broken text in the key",
+  );
 
 /** A model reference such as `ollama/qwen3`: everything after the first slash belongs to the provider. */
-export const ModelRef = z.string().min(3).max(200).regex(/^[^\s/]+\/\S+$/, "not of the form provider/model");
+export const ModelRef = z
+  .string()
+  .min(3)
+  .max(200)
+  .regex(/^[^\s/]+\/\S+$/, "not of the form provider/model");
 
 export const AgentId = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "not of the form a-z, 0-9, - and _");
 

@@ -64,7 +64,9 @@ export class Sessions {
     if (known) return { session: known, created: false };
     const keepMax = this.#ports.keepMax();
     if (this.count() >= keepMax) {
-      throw new RpcError("busy", `Cannot create session "${key}": ${keepMax} are kept already`, { details: { bound: keepMax } });
+      throw new RpcError("busy", `Cannot create session "${key}": ${keepMax} are kept already`, {
+        details: { bound: keepMax },
+      });
     }
     const now = this.#ports.clock.now();
     const { label = null, agentId = this.#ports.defaultAgent(), model = null } = options;

@@ -10,7 +10,9 @@ const STATE_KEY = "voicewake.triggers";
 
 export function createVoicewakeFeature(db: Database): Feature {
   const read = db.prepare("SELECT value FROM state WHERE key = ?");
-  const write = db.prepare("INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
+  const write = db.prepare(
+    "INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+  );
   const stored = read.get(STATE_KEY);
   let triggers = stored ? z.array(z.string()).parse(JSON.parse(String(stored["value"]))) : DEFAULT_TRIGGERS;
 

@@ -5,7 +5,8 @@ export type Dialect = "plain" | "jsonrpc" | "frames";
 /** What a client calls its request by; null where it could not be told. */
 export type RequestId = string | number | null;
 
-export type Reply = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: WireError };
+export type Reply =
+  { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: WireError };
 
 /** One message of a client, understood or not. `id` is absent where no answer is wanted. */
 export type Incoming =

@@ -13,7 +13,10 @@ export const frames: Codec = {
   dialect: "frames",
   decode(value): Incoming {
     const id = isObject(value) && isRequestId(value["id"]) ? value["id"] : "invalid";
-    const error = new RpcError("unavailable", 'Cannot speak dialect "frames": not served by this version, use "plain" or JSON-RPC 2.0');
+    const error = new RpcError(
+      "unavailable",
+      'Cannot speak dialect "frames": not served by this version, use "plain" or JSON-RPC 2.0',
+    );
     return { kind: "invalid", id, error };
   },
   reply(id, reply) {
@@ -24,5 +27,6 @@ export const frames: Codec = {
     return JSON.stringify({ type: "res", id: id ?? "invalid", ok: false, error });
   },
   batch: (replies) => replies.join("\n"),
-  event: (name, seq, body) => `{"type":"event","event":${JSON.stringify(name)},"payload":${body},"seq":${seq}}`,
+  event: (name, seq, body) =>
+    `{"type":"event","event":${JSON.stringify(name)},"payload":${body},"seq":${seq}}`,
 };

@@ -18,9 +18,15 @@ export const plain: Codec = {
 function decode(value: unknown): Incoming {
   if (!isObject(value)) return invalid(null, "Cannot read request: not an object");
   const { id, method, params } = value;
-  if (!isRequestId(id)) return invalid(null, `Cannot read request: "id" is neither a text of 1 to ${LIMITS.idCharsMax} characters nor a number`);
-  if (typeof method !== "string" || method === "") return invalid(id, 'Cannot read request: "method" is not a text');
-  if (params !== undefined && !isObject(params)) return invalid(id, 'Cannot read request: "params" is not an object');
+  if (!isRequestId(id))
+    return invalid(
+      null,
+      `Cannot read request: "id" is neither a text of 1 to ${LIMITS.idCharsMax} characters nor a number`,
+    );
+  if (typeof method !== "string" || method === "")
+    return invalid(id, 'Cannot read request: "method" is not a text');
+  if (params !== undefined && !isObject(params))
+    return invalid(id, 'Cannot read request: "params" is not an object');
   for (const key in value) {
     if (key !== "id" && key !== "method" && key !== "params") {
       return invalid(id, `Cannot read request: unknown key ${JSON.stringify(key.slice(0, 64))}`);
@@ -31,7 +37,9 @@ function decode(value: unknown): Incoming {
 
 /** A text or a number that comes back as it was sent. */
 export function isRequestId(id: unknown): id is string | number {
-  return typeof id === "string" ? id !== "" && id.length <= LIMITS.idCharsMax : typeof id === "number" && Number.isFinite(id);
+  return typeof id === "string"
+    ? id !== "" && id.length <= LIMITS.idCharsMax
+    : typeof id === "number" && Number.isFinite(id);
 }
 
 function invalid(id: RequestId, message: string): Incoming {

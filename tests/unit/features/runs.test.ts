@@ -14,7 +14,11 @@ import { createCountingCrypto, createMemoryLog } from "../../support/ports.ts";
 import { tempDir } from "../../support/temp.ts";
 import { createFakeTime } from "../../support/time.ts";
 
-type Told = { readonly event: string; readonly payload: Record<string, unknown>; readonly dropIfSlow: boolean };
+type Told = {
+  readonly event: string;
+  readonly payload: Record<string, unknown>;
+  readonly dropIfSlow: boolean;
+};
 
 function setup(options: { db?: Database; path?: string; activeMax?: number; keepMax?: number } = {}) {
   const path = options.path ?? join(tempDir(), "gateway.db");
@@ -26,9 +30,21 @@ function setup(options: { db?: Database; path?: string; activeMax?: number; keep
   const agent = createScriptedRunner();
   const told: Told[] = [];
   const publish = (event: string, payload: object, how: { dropIfSlow?: boolean } = {}): void =>
-    void told.push({ event, payload: payload as Record<string, unknown>, dropIfSlow: how.dropIfSlow === true });
+    void told.push({
+      event,
+      payload: payload as Record<string, unknown>,
+      dropIfSlow: how.dropIfSlow === true,
+    });
   const journal = new Journal(db);
-  const sessions: Sessions = new Sessions({ db, clock: time.clock, crypto, publish, keepMax: () => options.keepMax ?? 100, defaultAgent: () => "main", isActive: (id) => runs.isActive(id) });
+  const sessions: Sessions = new Sessions({
+    db,
+    clock: time.clock,
+    crypto,
+    publish,
+    keepMax: () => options.keepMax ?? 100,
+    defaultAgent: () => "main",
+    isActive: (id) => runs.isActive(id),
+  });
   const runs = new Runs({
     journal,
     sessions,
@@ -38,15 +54,31 @@ function setup(options: { db?: Database; path?: string; activeMax?: number; keep
     timers: time.timers,
     crypto,
     log,
-    settings: () => ({ activeMax: options.activeMax ?? 4, timeoutMs: 60_000, agent: () => ({ models: ["test/one"], systemPrompt: undefined }) }),
+    settings: () => ({
+      activeMax: options.activeMax ?? 4,
+      timeoutMs: 60_000,
+      agent: () => ({ models: ["test/one"], systemPrompt: undefined }),
+    }),
   });
   let key = 0;
-  const send = (sessionKey: string, message: string, more: { idempotencyKey?: string; timeoutMs?: number } = {}) =>
-    runs.send({ sessionKey, message, idempotencyKey: `key-${++key}`, ...more });
+  const send = (
+    sessionKey: string,
+    message: string,
+    more: { idempotencyKey?: string; timeoutMs?: number } = {},
+  ) => runs.send({ sessionKey, message, idempotencyKey: `key-${++key}`, ...more });
   const wait = async (runId: string) => runs.wait(runId, 60_000, () => () => {});
-  const chat = (state?: string) => told.filter(({ event, payload }) => event === "chat" && (state === undefined || payload["state"] === state)).map(({ payload }) => payload);
-  const history = (sessionKey: string) => journal.page(sessions.find(sessionKey)?.id ?? "", { limit: 100 }).messages;
-  const texts = (sessionKey: string) => history(sessionKey).map(({ role, content, status }) => [role, ...content.map((part) => ("text" in part ? part.text : part.type)), ...(status ? [status] : [])]);
+  const chat = (state?: string) =>
+    told
+      .filter(({ event, payload }) => event === "chat" && (state === undefined || payload["state"] === state))
+      .map(({ payload }) => payload);
+  const history = (sessionKey: string) =>
+    journal.page(sessions.find(sessionKey)?.id ?? "", { limit: 100 }).messages;
+  const texts = (sessionKey: string) =>
+    history(sessionKey).map(({ role, content, status }) => [
+      role,
+      ...content.map((part) => ("text" in part ? part.text : part.type)),
+      ...(status ? [status] : []),
+    ]);
   return { path, db, time, agent, told, journal, sessions, runs, log, send, wait, chat, history, texts };
 }
 
@@ -65,17 +97,41 @@ describe("a run", () => {
     const { runId } = send("talk", "hello");
     const turn = await agent.started(1);
     expect(turn.turn.messages).toEqual([{ role: "user", text: "hello" }]);
-    turn.say({ type: "thinking", text: "hm" }, { type: "text", text: "Good " }, { type: "text", text: "day" });
+    turn.say(
+      { type: "thinking", text: "hm" },
+      { type: "text", text: "Good " },
+      { type: "text", text: "day" },
+    );
     turn.say({ type: "usage", inputTokens: 3, outputTokens: 2 }, { type: "end", reason: "stop" });
     turn.end();
-    expect(await wait(runId)).toMatchObject({ status: "ok", startedAt: expect.any(Number), endedAt: expect.any(Number) });
-    expect(chat("final")).toMatchObject([{ runId, message: { content: [{ type: "thinking", text: "hm" }, { type: "text", text: "Good day" }] }, usage: { inputTokens: 3, outputTokens: 2 } }]);
+    expect(await wait(runId)).toMatchObject({
+      status: "ok",
+      startedAt: expect.any(Number),
+      endedAt: expect.any(Number),
+    });
+    expect(chat("final")).toMatchObject([
+      {
+        runId,
+        message: {
+          content: [
+            { type: "thinking", text: "hm" },
+            { type: "text", text: "Good day" },
+          ],
+        },
+        usage: { inputTokens: 3, outputTokens: 2 },
+      },
+    ]);
     expect(texts("talk")).toEqual([
       ["user", "hello"],
       ["assistant", "hm", "Good day"],
     ]);
-    const lifecycle = told.filter(({ event, payload }) => event === "agent" && payload["stream"] === "lifecycle");
-    expect(lifecycle.map(({ payload }) => payload["data"])).toEqual([{ phase: "start" }, { phase: "end", status: "ok" }]);
+    const lifecycle = told.filter(
+      ({ event, payload }) => event === "agent" && payload["stream"] === "lifecycle",
+    );
+    expect(lifecycle.map(({ payload }) => payload["data"])).toEqual([
+      { phase: "start" },
+      { phase: "end", status: "ok" },
+    ]);
   });
 
   test("every event it tells fits the contract", async () => {
@@ -91,7 +147,8 @@ describe("a run", () => {
     (await agent.started(2)).fail(new RpcError("busy", "Cannot answer: busy"));
     await wait(runId);
     const events: Record<string, { data: { parse(value: unknown): unknown } }> = runsContract.events;
-    for (const { event, payload } of told.filter(({ event }) => event in events)) events[event]?.data.parse(payload);
+    for (const { event, payload } of told.filter(({ event }) => event in events))
+      events[event]?.data.parse(payload);
     expect(told.length).toBeGreaterThan(10);
   });
 
@@ -99,7 +156,10 @@ describe("a run", () => {
     const { send, agent, wait, chat, log } = setup();
     const known = send("a", "hi");
     (await agent.started(1)).fail(new RpcError("unavailable", "Cannot reach model: gone"));
-    expect(await wait(known.runId)).toMatchObject({ status: "error", error: { code: "unavailable", message: "Cannot reach model: gone" } });
+    expect(await wait(known.runId)).toMatchObject({
+      status: "error",
+      error: { code: "unavailable", message: "Cannot reach model: gone" },
+    });
     const unknown = send("b", "hi");
     const turn = await agent.started(2);
     turn.say({ type: "text", text: "half an ans" });
@@ -107,7 +167,9 @@ describe("a run", () => {
     expect(await wait(unknown.runId)).toMatchObject({ status: "error", error: { code: "internal" } });
     expect(JSON.stringify(chat("error"))).not.toContain("secret");
     expect(log.lines.some(({ fields }) => String(fields["error"]).includes("a secret inside"))).toBe(true);
-    expect(chat("error").at(-1)).toMatchObject({ message: { status: "error", content: [{ type: "text", text: "half an ans" }] } });
+    expect(chat("error").at(-1)).toMatchObject({
+      message: { status: "error", content: [{ type: "text", text: "half an ans" }] },
+    });
   });
 
   test("out of time is aborted with its text kept", async () => {
@@ -152,7 +214,9 @@ describe("deltas", () => {
     expect(chat("delta")).toHaveLength(2);
     await say("four");
     expect(chat("delta").at(-1)).toMatchObject({ offset: 14, delta: "four" });
-    expect(told.filter(({ payload }) => payload["state"] === "delta").every(({ dropIfSlow }) => dropIfSlow)).toBe(true);
+    expect(
+      told.filter(({ payload }) => payload["state"] === "delta").every(({ dropIfSlow }) => dropIfSlow),
+    ).toBe(true);
   });
 
   test("joined by their offsets they are the text, whatever the pace", async () => {
@@ -216,7 +280,9 @@ describe("order", () => {
     const { send, db, history } = setup();
     const first = send("a", "hi", { idempotencyKey: "k" });
     expect(send("a", "hi", { idempotencyKey: "k" })).toEqual(first);
-    expect(() => send("a", "other", { idempotencyKey: "k" })).toThrow(expect.objectContaining({ code: "conflict" }));
+    expect(() => send("a", "other", { idempotencyKey: "k" })).toThrow(
+      expect.objectContaining({ code: "conflict" }),
+    );
     expect(setup({ db }).send("a", "hi", { idempotencyKey: "k" })).toEqual(first);
     expect(history("a")).toHaveLength(1);
   });
@@ -339,14 +405,22 @@ describe("history", () => {
     expect([all.before, all.after]).toEqual([undefined, undefined]);
 
     const backward: string[] = [];
-    for (let page = journal.page(id, { limit: 7 }); ; page = journal.page(id, { limit: 7, before: Number(page.before) })) {
+    for (
+      let page = journal.page(id, { limit: 7 });
+      ;
+      page = journal.page(id, { limit: 7, before: Number(page.before) })
+    ) {
       backward.unshift(...page.messages.map((message) => message.id));
       if (page.before === undefined) break;
     }
     expect(backward).toEqual(all.messages.map((message) => message.id));
 
     const forward: string[] = [];
-    for (let page = journal.page(id, { limit: 7, after: 0 }); ; page = journal.page(id, { limit: 7, after: Number(page.after) })) {
+    for (
+      let page = journal.page(id, { limit: 7, after: 0 });
+      ;
+      page = journal.page(id, { limit: 7, after: Number(page.after) })
+    ) {
       forward.push(...page.messages.map((message) => message.id));
       if (page.after === undefined) break;
     }

@@ -73,7 +73,9 @@ describe("the limiter", () => {
 
 describe("scopes", () => {
   test("granted is a subset of what is allowed and of what is asked for", () => {
-    const names = fc.array(fc.constantFrom(...SCOPES, "operator.read", "operator.admin", "root", "__proto__", ""));
+    const names = fc.array(
+      fc.constantFrom(...SCOPES, "operator.read", "operator.admin", "root", "__proto__", ""),
+    );
     const implied = (scopes: readonly string[]) => new Set(grantScopes(SCOPES, scopes));
     fc.assert(
       fc.property(fc.subarray([...SCOPES]), names, (allowed, asked) => {
@@ -87,15 +89,26 @@ describe("scopes", () => {
 });
 
 describe("addresses", () => {
-  test.each(["127.0.0.1", "127.255.0.3", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1"])("%s is loopback", (address) => {
-    expect(isLoopbackAddress(address)).toBe(true);
-  });
-  test.each(["127.evil.com", "127.0.0.1.evil.com", "127.0.0.01", "127.1", "localhost", "", "::2", "::ffff:128.0.0.1", "1127.0.0.1", "::1::"])(
-    "%s is not",
+  test.each(["127.0.0.1", "127.255.0.3", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1"])(
+    "%s is loopback",
     (address) => {
-      expect(isLoopbackAddress(address)).toBe(false);
+      expect(isLoopbackAddress(address)).toBe(true);
     },
   );
+  test.each([
+    "127.evil.com",
+    "127.0.0.1.evil.com",
+    "127.0.0.01",
+    "127.1",
+    "localhost",
+    "",
+    "::2",
+    "::ffff:128.0.0.1",
+    "1127.0.0.1",
+    "::1::",
+  ])("%s is not", (address) => {
+    expect(isLoopbackAddress(address)).toBe(false);
+  });
   test("one spelling for one address", () => {
     expect(normalizeAddress("2001:DB8::1")).toBe(normalizeAddress("2001:db8:0:0:0:0:0:1"));
     expect(normalizeAddress("fe80::1%eth0")).toBe(normalizeAddress("fe80::1"));

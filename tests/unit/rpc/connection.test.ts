@@ -10,7 +10,11 @@ function setup() {
   return { sample, ...createLocalGateway({ features: [sample.feature] }) };
 }
 
-const hello = (params: object = {}) => ({ id: "h", method: "connect", params: { auth: { token: TOKEN }, ...params } });
+const hello = (params: object = {}) => ({
+  id: "h",
+  method: "connect",
+  params: { auth: { token: TOKEN }, ...params },
+});
 
 describe("handshake", () => {
   test("the challenge is the first frame and serves two dialects", () => {
@@ -18,7 +22,13 @@ describe("handshake", () => {
     const [challenge, ...rest] = open().take();
     expect(rest).toEqual([]);
     const { nonce, ts } = challenge as { nonce: string; ts: number };
-    expect(challenge).toEqual({ type: "event", event: "connect.challenge", payload: { nonce, ts }, nonce, ts });
+    expect(challenge).toEqual({
+      type: "event",
+      event: "connect.challenge",
+      payload: { nonce, ts },
+      nonce,
+      ts,
+    });
   });
 
   test("connect answers with a hello that fits its schema", () => {
@@ -30,7 +40,9 @@ describe("handshake", () => {
     const result = Hello.parse(reply?.["result"]);
     expect(result.features.methods).toContain("sample.echo");
     expect(result.features.events).toContain("sample.must");
-    expect(result.snapshot.presence).toMatchObject([{ client: "cli", scopes: ["read", "write", "admin", "pairing", "approvals"] }]);
+    expect(result.snapshot.presence).toMatchObject([
+      { client: "cli", scopes: ["read", "write", "admin", "pairing", "approvals"] },
+    ]);
     expect(result.resume).toEqual({ epoch: "epoch-1", seq: 0, replayed: 0, resync: false });
     expect(hub.size).toBe(1);
   });
@@ -66,11 +78,17 @@ describe("handshake", () => {
       client.take();
       client.send({ id: 1, method: "connect", params: { auth: { token } } });
       client.connection.close(1006, "");
-      return { reply: client.take()[0] as { error?: { code: string; data: { retryAfterMs?: number } } }, closed: client.socket.closed };
+      return {
+        reply: client.take()[0] as { error?: { code: string; data: { retryAfterMs?: number } } },
+        closed: client.socket.closed,
+      };
     };
     for (let n = 0; n < LIMITS.failedCredentialsMax; n++) attempt(`guess-${n}`, "127.0.0.1");
     const limited = attempt(TOKEN, "127.0.0.1");
-    expect(limited.reply.error).toMatchObject({ code: "busy", data: { retryAfterMs: LIMITS.failedCredentialsWindowMs } });
+    expect(limited.reply.error).toMatchObject({
+      code: "busy",
+      data: { retryAfterMs: LIMITS.failedCredentialsWindowMs },
+    });
     expect(limited.closed?.code).toBe(CLOSE.rateLimited);
     expect(attempt(TOKEN, "127.0.0.2").reply.error).toBeUndefined();
     time.advance(LIMITS.failedCredentialsWindowMs);
@@ -93,7 +111,9 @@ describe("handshake", () => {
     const client = open();
     client.take();
     client.send(hello({ minProtocol: 2, maxProtocol: 9 }));
-    expect(client.take()).toMatchObject([{ error: { code: "invalid_request", data: { details: { protocol: 1 } } } }]);
+    expect(client.take()).toMatchObject([
+      { error: { code: "invalid_request", data: { details: { protocol: 1 } } } },
+    ]);
     expect(client.socket.closed?.code).toBe(CLOSE.version);
   });
 
@@ -102,7 +122,9 @@ describe("handshake", () => {
     const client = open();
     client.take();
     client.send(hello({ extra: 1 }));
-    expect(client.take()).toMatchObject([{ error: { code: "invalid_params", message: 'Cannot call "connect": "extra" is not a parameter' } }]);
+    expect(client.take()).toMatchObject([
+      { error: { code: "invalid_params", message: 'Cannot call "connect": "extra" is not a parameter' } },
+    ]);
     client.send(hello());
     expect(client.take()[0]).toHaveProperty("result");
   });
@@ -130,7 +152,13 @@ describe("handshake", () => {
   test("a frame over 64 KiB before connect ends it, characters counted as bytes", () => {
     const { open } = setup();
     const client = open();
-    client.send(JSON.stringify({ id: 1, method: "connect", params: { userAgent: "€".repeat(LIMITS.helloFrameBytesMax / 3) } }));
+    client.send(
+      JSON.stringify({
+        id: 1,
+        method: "connect",
+        params: { userAgent: "€".repeat(LIMITS.helloFrameBytesMax / 3) },
+      }),
+    );
     expect(client.socket.closed?.code).toBe(1009);
   });
 
@@ -139,7 +167,9 @@ describe("handshake", () => {
     const client = open();
     client.take();
     client.send({ type: "req", id: "c1", method: "connect", params: {} });
-    expect(client.take()).toMatchObject([{ type: "res", id: "c1", ok: false, error: { code: "unavailable", retryable: true } }]);
+    expect(client.take()).toMatchObject([
+      { type: "res", id: "c1", ok: false, error: { code: "unavailable", retryable: true } },
+    ]);
     expect(client.socket.closed?.code).toBe(CLOSE.version);
   });
 });
@@ -172,7 +202,11 @@ describe("requests", () => {
     client.send("{");
     client.send("nonsense");
     client.send(good);
-    expect(client.take()).toMatchObject([{ id: null, error: { code: "parse_error" } }, { id: null }, { id: 2 }]);
+    expect(client.take()).toMatchObject([
+      { id: null, error: { code: "parse_error" } },
+      { id: null },
+      { id: 2 },
+    ]);
     for (const frame of ["{", "{", "{"]) client.send(frame);
     expect(client.take()).toHaveLength(3);
     expect(client.socket.closed?.code).toBe(CLOSE.protocol);

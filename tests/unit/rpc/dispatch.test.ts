@@ -12,7 +12,8 @@ function setup(scopes: readonly Scope[] = ["read", "write"], subject = "token:te
   const sample = createSample();
   const gateway = createLocalGateway({ features: [sample.feature] });
   const caller: Caller = { connId: "c", subject, scopes, onGone: () => () => {} };
-  const ask = async (name: string, params?: unknown, who = caller): Promise<Reply> => gateway.dispatcher.dispatch(name, params, who);
+  const ask = async (name: string, params?: unknown, who = caller): Promise<Reply> =>
+    gateway.dispatcher.dispatch(name, params, who);
   return { sample, gateway, caller, ask };
 }
 
@@ -21,17 +22,44 @@ const errorOf = (reply: Reply) => (reply.ok ? undefined : reply.error);
 describe("dispatch", () => {
   test("answers at once when the handler does", () => {
     const { gateway, caller } = setup();
-    expect(gateway.dispatcher.dispatch("sample.echo", { text: "hi" }, caller)).toEqual({ ok: true, result: { text: "hi" } });
+    expect(gateway.dispatcher.dispatch("sample.echo", { text: "hi" }, caller)).toEqual({
+      ok: true,
+      result: { text: "hi" },
+    });
   });
 
   test.each([
     ["an unknown method", "nope", {}, "unknown_method", 'Cannot call "nope": no such method'],
     ["an inherited name", "toString", {}, "unknown_method", 'Cannot call "toString": no such method'],
-    ["a missing parameter", "sample.echo", {}, "invalid_params", 'Cannot call "sample.echo": "text" is missing'],
-    ["no params at all", "sample.echo", undefined, "invalid_params", 'Cannot call "sample.echo": "text" is missing'],
-    ["an extra key", "sample.echo", { text: "a", txet: 1 }, "invalid_params", 'Cannot call "sample.echo": "txet" is not a parameter'],
+    [
+      "a missing parameter",
+      "sample.echo",
+      {},
+      "invalid_params",
+      'Cannot call "sample.echo": "text" is missing',
+    ],
+    [
+      "no params at all",
+      "sample.echo",
+      undefined,
+      "invalid_params",
+      'Cannot call "sample.echo": "text" is missing',
+    ],
+    [
+      "an extra key",
+      "sample.echo",
+      { text: "a", txet: 1 },
+      "invalid_params",
+      'Cannot call "sample.echo": "txet" is not a parameter',
+    ],
     ["too many positional params", "subtract", [1, 2, 3], "invalid_params", undefined],
-    ["a declared failure", "sample.fail", { how: "declared" }, "not_found", 'Cannot find sample "x": none there'],
+    [
+      "a declared failure",
+      "sample.fail",
+      { how: "declared" },
+      "not_found",
+      'Cannot find sample "x": none there',
+    ],
   ])("%s", async (_what, name, params, code, message) => {
     const { ask } = setup();
     const error = errorOf(await ask(name, params));
@@ -40,14 +68,17 @@ describe("dispatch", () => {
     if (message) expect(error?.message).toBe(message);
   });
 
-  test.each(["throw", "reject", "result"])("a handler that fails by %s is internal, its words stay in the log", async (how) => {
-    const { ask, gateway } = setup();
-    const error = errorOf(await ask("sample.fail", { how }));
-    expect(error).toMatchObject({ code: "internal", data: { retry: "later" } });
-    expect(JSON.stringify(error)).not.toContain("hidden");
-    const line = gateway.log.lines.find(({ fields }) => fields["ref"] === error?.data.ref);
-    expect(line?.fields["method"]).toBe("sample.fail");
-  });
+  test.each(["throw", "reject", "result"])(
+    "a handler that fails by %s is internal, its words stay in the log",
+    async (how) => {
+      const { ask, gateway } = setup();
+      const error = errorOf(await ask("sample.fail", { how }));
+      expect(error).toMatchObject({ code: "internal", data: { retry: "later" } });
+      expect(JSON.stringify(error)).not.toContain("hidden");
+      const line = gateway.log.lines.find(({ fields }) => fields["ref"] === error?.data.ref);
+      expect(line?.fields["method"]).toBe("sample.fail");
+    },
+  );
 
   test("a missing scope is forbidden and named", async () => {
     const { ask } = setup(["read"]);
@@ -96,7 +127,9 @@ describe("idempotency", () => {
   test("another caller has keys of its own", async () => {
     const { ask, caller } = setup();
     await ask("sample.count", { idempotencyKey: "k" });
-    expect(await ask("sample.count", { idempotencyKey: "k" }, { ...caller, subject: "other" })).toEqual(counted(2));
+    expect(await ask("sample.count", { idempotencyKey: "k" }, { ...caller, subject: "other" })).toEqual(
+      counted(2),
+    );
   });
 
   test("an answer that says later may be tried again", async () => {
@@ -117,9 +150,12 @@ describe("idempotency", () => {
 
   test("keeps a bounded number, the oldest goes first", async () => {
     const { ask } = setup();
-    for (let n = 0; n <= LIMITS.idempotencyEntriesMax; n++) await ask("sample.count", { idempotencyKey: `k${n}` });
+    for (let n = 0; n <= LIMITS.idempotencyEntriesMax; n++)
+      await ask("sample.count", { idempotencyKey: `k${n}` });
     const all = LIMITS.idempotencyEntriesMax + 1;
-    expect(await ask("sample.count", { idempotencyKey: `k${LIMITS.idempotencyEntriesMax}` })).toEqual(counted(all));
+    expect(await ask("sample.count", { idempotencyKey: `k${LIMITS.idempotencyEntriesMax}` })).toEqual(
+      counted(all),
+    );
     expect(await ask("sample.count", { idempotencyKey: "k0" })).toEqual(counted(all + 1));
   });
 
@@ -130,7 +166,12 @@ describe("idempotency", () => {
       name: "slow",
       methods: {
         "slow.set": {
-          ...method({ scope: "read", summary: "", params: z.strictObject({ idempotencyKey: z.string() }), result: z.int() }),
+          ...method({
+            scope: "read",
+            summary: "",
+            params: z.strictObject({ idempotencyKey: z.string() }),
+            result: z.int(),
+          }),
           effect: true,
         },
       },
@@ -146,7 +187,7 @@ describe("idempotency", () => {
     }));
     const gateway = createLocalGateway({ features: [slow] });
     const caller: Caller = { connId: "c", subject: "s", scopes: ["read"], onGone: () => () => {} };
-    const both = [1, 2].map(() => gateway.dispatcher.dispatch("slow.set", { idempotencyKey: "k" }, caller));
+    const both = [1, 2].map(async () => gateway.dispatcher.dispatch("slow.set", { idempotencyKey: "k" }, caller));
     release();
     expect(await Promise.all(both)).toEqual([
       { ok: true, result: 1 },
@@ -164,15 +205,20 @@ describe("table", () => {
     const table = createTable();
     table.add(feature, handlers);
     const before = table.methods().length;
-    expect(() => table.add({ ...feature, name: "other" }, handlers)).toThrow('Cannot add method "sample.echo": sample has it');
+    expect(() => table.add({ ...feature, name: "other" }, handlers)).toThrow(
+      'Cannot add method "sample.echo": sample has it',
+    );
     expect(table.methods()).toHaveLength(before);
   });
 
   test("refuses a method without scope or handler, an event with a reserved key", () => {
     const echo = feature.methods["sample.echo"];
     if (!echo) throw new Error("no sample");
-    const only = (methods: object, events: object = {}) => ({ ...feature, methods, events }) as typeof feature;
-    expect(() => createTable().add(only({ a: { ...echo, scope: undefined } }), { a: () => 1 })).toThrow("no scope");
+    const only = (methods: object, events: object = {}) =>
+      ({ ...feature, methods, events }) as typeof feature;
+    expect(() => createTable().add(only({ a: { ...echo, scope: undefined } }), { a: () => 1 })).toThrow(
+      "no scope",
+    );
     expect(() => createTable().add(only({ a: echo }), {})).toThrow("no handler");
     const data = z.strictObject({ seq: z.int() });
     const bad = event({ scope: "read", delivery: "must", summary: "", data });

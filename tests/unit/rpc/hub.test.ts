@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { CLOSE } from "../../../src/contract/errors.ts";
+import { Hello } from "../../../src/contract/frames.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
 import { createSample } from "../../support/features.ts";
 import { createLocalGateway, TOKEN } from "../../support/local.ts";
@@ -35,7 +36,8 @@ describe("a client that does not read", () => {
   /** Fills its buffer past the limit with `must` events. */
   function fill(gateway: ReturnType<typeof setup>): void {
     const pad = KIB.repeat(64);
-    for (let sent = 0; sent <= LIMITS.outboundBytesMax; sent += pad.length) gateway.hub.broadcast("sample.must", { n: 0, pad });
+    for (let sent = 0; sent <= LIMITS.outboundBytesMax; sent += pad.length)
+      gateway.hub.broadcast("sample.must", { n: 0, pad });
   }
 
   test("is skipped by latest events and told what it missed when it reads again", () => {
@@ -103,20 +105,25 @@ describe("a client that does not read", () => {
     const slow = gateway.connect();
     slow.socket.isReading = false;
     fill(gateway);
-    for (let n = 0; n < 100; n++) gateway.hub.broadcast("sample.must", { n, pad: KIB.repeat(64) }, { dropIfSlow: true });
+    for (let n = 0; n < 100; n++)
+      gateway.hub.broadcast("sample.must", { n, pad: KIB.repeat(64) }, { dropIfSlow: true });
     expect(slow.socket.closed).toBeUndefined();
   });
 });
 
 describe("resume", () => {
-  const resume = (seq: number, epoch = "epoch-1") => ({ id: "h", method: "connect", params: { auth: { token: TOKEN }, resume: { epoch, seq } } });
+  const resume = (seq: number, epoch = "epoch-1") => ({
+    id: "h",
+    method: "connect",
+    params: { auth: { token: TOKEN }, resume: { epoch, seq } },
+  });
 
   function reconnect(gateway: ReturnType<typeof setup>, request: object) {
     const client = gateway.open();
     client.take();
     client.send(request);
     const [hello, ...events] = client.take();
-    return { hello: (hello?.["result"] as { resume: object }).resume, events };
+    return { hello: Hello.parse(hello?.["result"]).resume, events };
   }
 
   test("replays what was missed, in order, then goes on live", () => {
@@ -173,7 +180,10 @@ describe("resume", () => {
       client.take();
       client.send(resume(seen));
       gateway.hub.broadcast("sample.must", { n: 0 });
-      const seqs = client.take().slice(1).map(({ seq }) => seq);
+      const seqs = client
+        .take()
+        .slice(1)
+        .map(({ seq }) => seq);
       expect(seqs).toEqual(Array.from({ length: gateway.hub.seq - seen }, (_, index) => seen + index + 1));
       seen = gateway.hub.seq;
       client.connection.close(1000, "");

@@ -7,15 +7,43 @@ import { createLocalGateway, TOKEN } from "../../support/local.ts";
  * methods the examples invent (`sum`, `get_data`) are unknown here as `foobar` is there.
  */
 const EXAMPLES: readonly [what: string, sent: string, answers: unknown][] = [
-  ["positional params", '{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}', { jsonrpc: "2.0", result: 19, id: 1 }],
-  ["positional params, the other way", '{"jsonrpc": "2.0", "method": "subtract", "params": [23, 42], "id": 2}', { jsonrpc: "2.0", result: -19, id: 2 }],
-  ["named params", '{"jsonrpc": "2.0", "method": "subtract", "params": {"subtrahend": 23, "minuend": 42}, "id": 3}', { jsonrpc: "2.0", result: 19, id: 3 }],
-  ["named params, other order", '{"jsonrpc": "2.0", "method": "subtract", "params": {"minuend": 42, "subtrahend": 23}, "id": 4}', { jsonrpc: "2.0", result: 19, id: 4 }],
+  [
+    "positional params",
+    '{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}',
+    { jsonrpc: "2.0", result: 19, id: 1 },
+  ],
+  [
+    "positional params, the other way",
+    '{"jsonrpc": "2.0", "method": "subtract", "params": [23, 42], "id": 2}',
+    { jsonrpc: "2.0", result: -19, id: 2 },
+  ],
+  [
+    "named params",
+    '{"jsonrpc": "2.0", "method": "subtract", "params": {"subtrahend": 23, "minuend": 42}, "id": 3}',
+    { jsonrpc: "2.0", result: 19, id: 3 },
+  ],
+  [
+    "named params, other order",
+    '{"jsonrpc": "2.0", "method": "subtract", "params": {"minuend": 42, "subtrahend": 23}, "id": 4}',
+    { jsonrpc: "2.0", result: 19, id: 4 },
+  ],
   ["a notification", '{"jsonrpc": "2.0", "method": "update", "params": [1,2,3,4,5]}', undefined],
   ["a notification of a method that is not there", '{"jsonrpc": "2.0", "method": "foobar"}', undefined],
-  ["a method that is not there", '{"jsonrpc": "2.0", "method": "foobar", "id": "1"}', { jsonrpc: "2.0", error: { code: -32601 }, id: "1" }],
-  ["invalid JSON", '{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]', { jsonrpc: "2.0", error: { code: -32700 }, id: null }],
-  ["an invalid request object", '{"jsonrpc": "2.0", "method": 1, "params": "bar"}', { jsonrpc: "2.0", error: { code: -32600 }, id: null }],
+  [
+    "a method that is not there",
+    '{"jsonrpc": "2.0", "method": "foobar", "id": "1"}',
+    { jsonrpc: "2.0", error: { code: -32601 }, id: "1" },
+  ],
+  [
+    "invalid JSON",
+    '{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]',
+    { jsonrpc: "2.0", error: { code: -32700 }, id: null },
+  ],
+  [
+    "an invalid request object",
+    '{"jsonrpc": "2.0", "method": 1, "params": "bar"}',
+    { jsonrpc: "2.0", error: { code: -32600 }, id: null },
+  ],
   [
     "a batch of invalid JSON",
     '[{"jsonrpc": "2.0", "method": "sum", "params": [1,2,4], "id": "1"},{"jsonrpc": "2.0", "method"]',
@@ -72,7 +100,11 @@ describe("JSON-RPC beyond the examples", () => {
   test("the challenge is a notification under the subprotocol", () => {
     const gateway = createLocalGateway();
     const [challenge] = gateway.open({ isJsonRpc: true }).take();
-    expect(challenge).toMatchObject({ jsonrpc: "2.0", method: "connect.challenge", params: { nonce: expect.any(String) } });
+    expect(challenge).toMatchObject({
+      jsonrpc: "2.0",
+      method: "connect.challenge",
+      params: { nonce: expect.any(String) },
+    });
   });
 
   test("an event is a notification named after it, its number beside its own keys", () => {
@@ -88,12 +120,15 @@ describe("JSON-RPC beyond the examples", () => {
   test("the error carries number, code and retry", () => {
     const { client } = connected();
     client.send({ jsonrpc: "2.0", id: 9, method: "sample.echo", params: {} });
-    expect(client.take()).toMatchObject([{ id: 9, error: { code: -32602, data: { code: "invalid_params", retry: "no" } } }]);
+    expect(client.take()).toMatchObject([
+      { id: 9, error: { code: -32602, data: { code: "invalid_params", retry: "no" } } },
+    ]);
   });
 
   test("a hundred requests in a batch are answered, a hundred and one are too large", async () => {
     const { client } = connected();
-    const batch = (size: number) => Array.from({ length: size }, (_, id) => ({ jsonrpc: "2.0", id, method: "subtract", params: [id, 1] }));
+    const batch = (size: number) =>
+      Array.from({ length: size }, (_, id) => ({ jsonrpc: "2.0", id, method: "subtract", params: [id, 1] }));
     client.send(batch(100));
     expect(client.take()[0]).toHaveLength(100);
     client.send(batch(101));

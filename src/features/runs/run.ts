@@ -1,0 +1,96 @@
+import { RpcError } from "../../contract/errors.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type { Stop } from "../../ports.ts";
+import type { Content } from "./contract.ts";
+import type { StoredRun } from "./journal.ts";
+
+/** Why a run was stopped by somebody else than its agent. */
+export type AbortReason = "request" | "timeout" | "shutdown" | "deleted";
+
+/** What `chat.send` is asked. */
+export interface SendRequest {
+  readonly sessionKey: string;
+  readonly message: string;
+  readonly idempotencyKey: string;
+  readonly timeoutMs?: number | undefined;
+}
+
+interface Usage {
+  inputTokens: number;
+  outputTokens: number;
+}
+
+/** A run from its acceptance to its end. */
+export interface Run {
+  readonly seq: number;
+  readonly id: string;
+  readonly sessionId: string;
+  readonly sessionKey: string;
+  readonly timeoutMs: number;
+  readonly controller: AbortController;
+  /** What the agent said beside its text, in order. */
+  readonly extras: Content[];
+  thinking: string;
+  usage: Usage | undefined;
+  startedAt: number | undefined;
+  stopTimeout: Stop;
+  isEnded: boolean;
+}
+
+export function createRun(stored: StoredRun, request: SendRequest, timeoutMs: number): Run {
+  const { seq, id, sessionId } = stored;
+  return {
+    seq,
+    id,
+    sessionId,
+    sessionKey: request.sessionKey,
+    timeoutMs: request.timeoutMs ?? timeoutMs,
+    controller: new AbortController(),
+    extras: [],
+    thinking: "",
+    usage: undefined,
+    startedAt: undefined,
+    stopTimeout: () => {},
+    isEnded: false,
+  };
+}
+
+/** What is kept of a run: its thinking, its text, its tool calls. */
+export function contentOf(run: Run, text: string): Content[] {
+  return [
+    ...(run.thinking === "" ? [] : [{ type: "thinking" as const, text: run.thinking }]),
+    ...(text === "" ? [] : [{ type: "text" as const, text }]),
+    ...run.extras,
+  ];
+}
+
+// --- why not ---
+
+export function repeat(
+  known: { run: StoredRun; message: string },
+  request: SendRequest,
+): { runId: string; status: "started" | "queued" } {
+  if (known.message === request.message) return { runId: known.run.id, status: known.run.reply };
+  const { idempotencyKey, sessionKey } = request;
+  throw new RpcError(
+    "conflict",
+    `Cannot send to session "${sessionKey}": key "${idempotencyKey}" was used for another message`,
+  );
+}
+
+export function tooManyWait(sessionKey: string): RpcError {
+  const bound = LIMITS.runsQueuedPerSessionMax;
+  const message = `Cannot send to session "${sessionKey}": ${bound} messages are waiting already`;
+  return new RpcError("busy", message, { details: { bound }, retryAfterMs: 1_000 });
+}
+
+export function tooLong(): RpcError {
+  const bound = LIMITS.runTextCharsMax;
+  return new RpcError("too_large", `Cannot go on with the answer: longer than ${bound} characters`, {
+    details: { bound },
+  });
+}
+
+export function timedOut(run: Run): string {
+  return `Cannot complete run "${run.id}": not done within ${run.timeoutMs} ms`;
+}

@@ -1,0 +1,13 @@
+import { databaseSuite } from "./database.ts";
+import { filesSuite } from "./files.ts";
+import { lockSuite } from "./lock.ts";
+import { processSuite } from "./process.ts";
+import { serverSuite } from "./server.ts";
+import { socketSuite } from "./socket.ts";
+import type { Subject } from "./suite.ts";
+
+/** Every suite that a runtime has to pass. */
+export function allSuites(subject: Subject): void {
+  for (const suite of [socketSuite, serverSuite, filesSuite, databaseSuite, lockSuite, processSuite])
+    suite(subject);
+}
