@@ -52,8 +52,8 @@ async function report(name: string, step: Step): Promise<boolean> {
   const { code, output } = await step().catch((error: unknown) => ({ code: 1, output: String(error) }));
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   if (code === 0) {
-    const last = name === "tests" ? ` ${output.trim().split("\n").at(-1)}` : "";
-    console.log(`ok   ${name.padEnd(10)} ${seconds} s${last}`);
+    const counts = /^\d+ passed, \d+ failed.*$/m.exec(output)?.[0] ?? "";
+    console.log(`ok   ${name.padEnd(10)} ${seconds} s ${counts}`.trimEnd());
     return true;
   }
   console.log(`FAIL ${name.padEnd(10)} ${seconds} s`);

@@ -106,7 +106,7 @@ export function contract<Ms extends Methods, Es extends Events, C extends z.ZodO
       events: spec.events,
       config: spec.config,
       // The caller of `Feature.start` is the registry, which passes the context of this very contract.
-      start: start as Feature["start"],
+      start,
     }),
   };
 }

@@ -123,9 +123,9 @@ test("only platform and main name a runtime", () => {
     if (RUNTIME.test(path)) return [];
     const modules = imports(text).filter((specifier) => /^(node|bun|jsr|npm):/.test(specifier));
     const globals = /(?<![.\w$])(?:Bun|Deno)\b/.exec(running(text)) ?? [];
-    // `process` is also the name of a port: then the file takes it out of its platform.
-    const ports = /\{[^{}]*\bprocess\b[^{}]*\}(?:\s*=|[^=;]*\)\s*\{)/.test(text);
-    const process = ports ? [] : (/(?<![.\w$])process\.\w+/.exec(running(text)) ?? []);
+    // `process` is also the name of a port: then the file takes it as a parameter or out of its platform.
+    const isPort = /\bprocess\b\s*[,:}]/.test(text);
+    const process = isPort ? [] : (/(?<![.\w$])process\.\w+/.exec(running(text)) ?? []);
     return [...modules, ...globals, ...process].map((name) => `${path} names ${name}`);
   });
   expect(bad).toEqual([]);

@@ -48,7 +48,7 @@ export function parseArguments(words: readonly string[], options: Options): Argu
       values.set(name, "");
       continue;
     }
-    const value = equals < 0 ? words[++at] : word.slice(equals + 1);
+    const value = equals < 0 ? nextValue(words[++at]) : word.slice(equals + 1);
     values.set(name, checkValue(name, value, options));
   }
   return {
@@ -73,10 +73,14 @@ function findOption(typed: string, options: Options): string {
   throw usage(`Cannot use option "${typed}": no such option${near ? `, did you mean --${near}` : ""}`);
 }
 
+/** A word that looks like an option is more often a forgotten value; `--option=--value` says it is meant. */
+function nextValue(word: string | undefined): string | undefined {
+  return word?.startsWith("--") ? undefined : word;
+}
+
 function checkValue(name: string, value: string | undefined, options: Options): string {
   const { value: placeholder = "", choices } = options[name] ?? { summary: "" };
-  // A value that looks like an option is more often a forgotten value; `--option=--value` says it is meant.
-  if (value === undefined || value === "" || (value.startsWith("--") && value.length > 2)) {
+  if (value === undefined || value === "") {
     throw usage(`Cannot use --${name}: it needs a value, --${name} ${placeholder}`);
   }
   if (choices && !choices.includes(value)) {

@@ -86,7 +86,7 @@ export function toCliError(error: unknown, target: Target): CliError {
 }
 
 /** No gateway was there, or it went away: nothing it said itself. */
-export function isUnreached({ code, from, closeCode }: GatewayError): boolean {
+function isUnreached({ code, from, closeCode }: GatewayError): boolean {
   return code === "unavailable" && (from === "client" || closeCode !== undefined);
 }
 

@@ -2,7 +2,6 @@ import { createIdempotencyKey, GatewayError } from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
 import type { Stop } from "../ports.ts";
 import type { ChatParts } from "./chat.ts";
-import { isUnreached } from "./connect.ts";
 import { modelNote } from "./model.ts";
 import { startTurn, type Turn } from "./turn.ts";
 
@@ -25,6 +24,9 @@ class Conversation {
   #sessionKey: string;
   #turn: Turn | undefined;
   #isLeaving = false;
+  #isPrompting = false;
+  /** Of the answer's text: a line that is still open is ended before anything else is said. */
+  #lastChar = "\n";
   readonly #left = Promise.withResolvers<void>();
 
   constructor(parts: ChatParts) {
@@ -49,10 +51,11 @@ class Conversation {
   async #talk(): Promise<void> {
     const { platform, screen } = this.#parts;
     await this.#greet();
-    screen.write(PROMPT);
+    this.#prompt();
     for await (const line of platform.process.lines()) {
+      this.#isPrompting = false;
       if ((await this.#take(line.trim())) === "leave") return;
-      screen.write(PROMPT);
+      this.#prompt();
     }
     // Ctrl-D: the prompt is still waiting on its line.
     screen.line("");
@@ -96,7 +99,6 @@ class Conversation {
 
   async #ask(message: string): Promise<void> {
     const { client, screen, timeoutMs } = this.#parts;
-    let lastChar = "\n";
     this.#turn = startTurn({
       client,
       sessionKey: this.#sessionKey,
@@ -104,21 +106,40 @@ class Conversation {
       timeoutMs,
       onText: (text) => {
         screen.write(screen.foreign(text));
-        lastChar = text.at(-1) ?? lastChar;
+        this.#lastChar = text.at(-1) ?? this.#lastChar;
       },
-      onQueued: () => screen.problem("This session is still answering somebody else, the message waits"),
+      onQueued: () => this.#say("This session is still answering somebody else, the message waits"),
     });
     try {
-      const end = await this.#turn.end;
-      if (lastChar !== "\n") screen.line("");
-      if (end.problem) screen.problem(end.problem);
+      const { problem } = await this.#turn.end;
+      if (problem) this.#say(problem);
     } catch (error) {
-      if (lastChar !== "\n") screen.line("");
-      if (!(error instanceof GatewayError) || isUnreached(error)) throw error;
-      screen.problem(error.message);
+      // The end of the connection is the end of the conversation; any other refusal is of this message only.
+      if (!(error instanceof GatewayError) || client.state.name === "closed") throw error;
+      this.#say(error.message);
     } finally {
+      this.#endLine();
       this.#turn = undefined;
     }
+  }
+
+  #prompt(): void {
+    this.#isPrompting = true;
+    this.#parts.screen.write(this.#parts.screen.bold(PROMPT));
+  }
+
+  /** A problem, on a line of its own. */
+  #say(problem: string): void {
+    const { screen } = this.#parts;
+    if (this.#isPrompting) screen.line("");
+    else this.#endLine();
+    screen.problem(problem);
+    if (this.#isPrompting) this.#prompt();
+  }
+
+  #endLine(): void {
+    if (this.#lastChar !== "\n") this.#parts.screen.line("");
+    this.#lastChar = "\n";
   }
 
   /** Ctrl-C stops the answer; the second one, or one after an answer was stopped, leaves. */
@@ -132,15 +153,14 @@ class Conversation {
     if (this.#turn) return this.#turn.abort();
     screen.line("");
     screen.line(screen.dim("Ctrl-C again leaves"));
-    screen.write(PROMPT);
+    this.#prompt();
   }
 
   #watchConnection(): Stop {
-    const { client, screen } = this.#parts;
     let isLost = false;
-    return client.onState((state) => {
-      if (state.name === "waiting" && !isLost) screen.problem("Connection lost, trying again");
-      if (state.name === "ready" && isLost) screen.problem("Connected again");
+    return this.#parts.client.onState((state) => {
+      if (state.name === "waiting" && !isLost) this.#say("Connection lost, trying again");
+      if (state.name === "ready" && isLost) this.#say("Connected again");
       if (state.name === "waiting") isLost = true;
       if (state.name === "ready") isLost = false;
       if (state.name === "closed" && state.error) this.#left.reject(state.error);

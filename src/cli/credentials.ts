@@ -39,7 +39,8 @@ export async function* findCredentials({ platform, args, target }: Parts): Async
   // The configuration outranks the token file, but reading it costs more than the whole rest of a call.
   const { fromConfig } = await import("./config.ts");
   const configured = await fromConfig(platform, args);
-  if (configured && configured.token !== stored?.token) yield configured;
+  const isNew = configured?.password !== undefined || configured?.token !== stored?.token;
+  if (configured && isNew) yield configured;
 }
 
 /** Where `findCredentials` looks, for the message that it found nothing. */

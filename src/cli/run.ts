@@ -5,7 +5,7 @@ import { VERSION } from "../version.ts";
 import type { Arguments } from "./args.ts";
 import type { CommandInput, RunCommand } from "./command.ts";
 import { CliError } from "./errors.ts";
-import { PORT_DEFAULT } from "./places.ts";
+import { PORT_DEFAULT, stateDirOf } from "./places.ts";
 
 /** What a shell makes of a program that ended by a signal. @source POSIX: 128 plus the number */
 const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -68,16 +68,25 @@ function watchForEnd({ process }: Platform) {
 
 /** For a person at a terminal. The token is shown once, when it is made, and goes into no log. */
 function greet({ platform, screen }: CommandInput, server: GatewayServer): void {
-  const { urls, token, port } = server;
+  const { urls, token, port, stateDir } = server;
   const program = programName(platform.process.env);
-  const where = port === PORT_DEFAULT ? "" : ` --url ws://127.0.0.1:${port}/ws`;
-  screen.line(`${screen.bold(`gateway ${VERSION}`)} listens on ${urls[0]}`);
-  if (token?.created) {
-    screen.line("Ask it from another terminal:");
-    screen.line(`  ${program} call health${where} --token ${token.value}`);
-    screen.line(`This machine's own clients find the token by themselves: ${program} chat`);
-  } else screen.line(`Talk to it from another terminal: ${program} chat`);
-  screen.line(screen.dim("Ctrl-C stops it"));
+  const url = port === PORT_DEFAULT ? "" : ` --url ws://127.0.0.1:${port}/ws`;
+  const usual = stateDirOf(platform.process, { text: () => undefined });
+  const place = stateDir === usual ? "" : ` --state-dir ${shellWord(stateDir)}`;
+  const lines = [
+    `${screen.bold(`gateway ${VERSION}`)} listens on ${urls[0]}`,
+    ...(token?.created
+      ? ["", "From another terminal:", `  ${program} call health${url} --token ${token.value}`, ""]
+      : []),
+    `Talk to it: ${program} chat${place}`,
+    screen.dim("Ctrl-C stops it"),
+  ];
+  for (const line of lines) screen.line(line);
+}
+
+/** The text as one word of a shell's command line. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 const SCRIPT_RUNNERS: Readonly<Record<string, string>> = {

@@ -21,13 +21,17 @@ async function loadedWith(path: string): Promise<Set<string>> {
   return seen;
 }
 
-const SERVER = /^(zod|hono|openai|jsonc-parser)|^src\/(gateway\.ts|rpc|http|features|agents|config\/(?!nearest))/;
+const SERVER =
+  /^(zod|hono|openai|jsonc-parser)|^src\/(gateway\.ts|rpc|http|features|agents|config\/(?!nearest))/;
 
-test.each(["main", "call", "chat", "status", "version", "help"])("%s loads neither server nor schemas", async (name) => {
-  const modules = [...(await loadedWith(`src/cli/${name}.ts`))];
-  expect(modules.filter((module) => SERVER.test(module))).toEqual([]);
-  expect(modules.length).toBeGreaterThan(3);
-});
+test.each(["main", "call", "chat", "status", "version", "help"])(
+  "%s loads neither server nor schemas",
+  async (name) => {
+    const modules = [...(await loadedWith(`src/cli/${name}.ts`))];
+    expect(modules.filter((module) => SERVER.test(module))).toEqual([]);
+    expect(modules.length).toBeGreaterThan(3);
+  },
+);
 
 test("what the check would find is found", async () => {
   const modules = await loadedWith("src/cli/run.ts");
