@@ -30,8 +30,9 @@ async function featureModules(): Promise<Record<string, unknown>[]> {
   const folder = new URL("src/features/", TOP);
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  const modules = names.toSorted().map((name) => import(new URL(`${name}/contract.ts`, folder).href));
-  return Promise.all(modules);
+  const load = (name: string): Promise<Record<string, unknown>> =>
+    import(new URL(`${name}/contract.ts`, folder).href) as Promise<Record<string, unknown>>;
+  return Promise.all(names.toSorted().map(load));
 }
 
 async function formatted(path: string, text: string): Promise<Generated> {

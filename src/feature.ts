@@ -62,7 +62,7 @@ export interface Feature {
   readonly name: string;
   readonly methods: Methods;
   readonly events: Events;
-  readonly config: z.ZodObject | undefined;
+  readonly config: (() => z.ZodObject) | undefined;
   start(ctx: FeatureContext): { readonly handlers: Readonly<Record<string, AnyHandler>> };
 }
 
@@ -72,7 +72,7 @@ export type AnyHandler = (params: never, call: Call) => unknown;
 interface ContractSpec<Ms extends Methods, Es extends Events, C extends z.ZodObject> {
   /** Also the name of its section in the configuration. */
   readonly name: string;
-  readonly config?: C;
+  readonly config?: () => C;
   readonly methods: Ms;
   readonly events: Es;
 }
@@ -105,7 +105,7 @@ export function contract<Ms extends Methods, Es extends Events, C extends z.ZodO
       methods: spec.methods,
       events: spec.events,
       config: spec.config,
-      // The caller of `Feature.start` is the registry, which passes the context of this very contract.
+      // Who starts it passes the context of this very contract.
       start,
     }),
   };

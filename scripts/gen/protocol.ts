@@ -56,8 +56,8 @@ export function readProtocol(shapeModules: readonly Readonly<Record<string, unkn
     }
   }
   const connect = {
-    params: book.add(frames.ConnectParams, "input"),
-    result: book.add(frames.Hello, "output"),
+    params: book.add(frames.ConnectParams(), "input"),
+    result: book.add(frames.Hello(), "output"),
   };
   return {
     version: frames.PROTOCOL_VERSION,

@@ -37,7 +37,7 @@ class NamedSchemas extends z.core.$ZodRegistry<z.core.GlobalMeta> {
   override get<S extends z.core.$ZodType>(schema: S): z.core.$replace<z.core.GlobalMeta, S> | undefined {
     const meta = z.globalRegistry.get(schema);
     const name = this.#names.get(schema);
-    return name === undefined ? meta : ({ ...meta, id: name } as z.core.$replace<z.core.GlobalMeta, S>);
+    return name === undefined ? meta : { ...meta, id: name };
   }
 }
 
@@ -45,7 +45,9 @@ class NamedSchemas extends z.core.$ZodRegistry<z.core.GlobalMeta> {
 export function createShapeBook(modules: readonly Readonly<Record<string, unknown>>[]): ShapeBook {
   const names = new Map<unknown, string>();
   for (const [name, value] of modules.flatMap((module) => Object.entries(module))) {
-    if (value instanceof z.ZodType && !(value instanceof z.ZodString)) names.set(value, name);
+    // A type's name on a function: a schema that is made when it is first asked for.
+    const schema: unknown = typeof value === "function" && /^[A-Z]/.test(name) ? value() : undefined;
+    if (schema instanceof z.ZodType && !(schema instanceof z.ZodString)) names.set(schema, name);
   }
   const registry = new NamedSchemas(names);
   const shapes = new Map<string, JsonSchema>();

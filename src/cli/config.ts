@@ -7,7 +7,7 @@ import type { Credential } from "./credentials.ts";
 /** The configuration of this machine's gateway as it is on disk. Loads the whole schema. */
 export function readConfiguration({ files, crypto, process }: Platform, args: Arguments): Promise<Snapshot> {
   const sections = Object.fromEntries(
-    contracts.flatMap(({ name, config }) => (config ? [[name, config]] : [])),
+    contracts.flatMap(({ name, config }) => (config ? [[name, config()]] : [])),
   );
   const store = createConfigStore({
     files,

@@ -163,7 +163,9 @@ class Conversation {
       if (state.name === "ready" && isLost) this.#say("Connected again");
       if (state.name === "waiting") isLost = true;
       if (state.name === "ready") isLost = false;
-      if (state.name === "closed" && state.error) this.#left.reject(state.error);
+      if (state.name !== "closed" || !state.error) return;
+      if (this.#isPrompting) this.#parts.screen.line("");
+      this.#left.reject(state.error);
     });
   }
 }

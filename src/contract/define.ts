@@ -52,14 +52,30 @@ export type Event<D extends EventSchema = EventSchema> = {
   readonly replay: boolean;
 };
 
-/** At most `LIMITS.idempotencyKeyCharsMax` characters, chosen by the caller, one per intended effect. */
-export const IdempotencyKey = z
-  .string()
-  .min(1)
-  .max(LIMITS.idempotencyKeyCharsMax)
-  .meta({ description: "Same caller, method, key and params within five minutes: the same answer" });
+/**
+ * A value made when it is first asked for, and kept.
+ *
+ * Schemas are such values: making all of them would be more than half of a start, and most are never
+ * used in a gateway's life.
+ */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
 
-type WithKey = { idempotencyKey: z.ZodOptional<typeof IdempotencyKey> };
+/** What a schema made by {@link once} says of its values. */
+export type Output<S extends () => z.ZodType> = z.output<ReturnType<S>>;
+
+/** At most `LIMITS.idempotencyKeyCharsMax` characters, chosen by the caller, one per intended effect. */
+export const IdempotencyKey = once(() =>
+  z
+    .string()
+    .min(1)
+    .max(LIMITS.idempotencyKeyCharsMax)
+    .meta({ description: "Same caller, method, key and params within five minutes: the same answer" }),
+);
+
+type WithKey = { idempotencyKey: z.ZodOptional<ReturnType<typeof IdempotencyKey>> };
 type Keyed<P extends ParamsSchema> = P["shape"] extends { idempotencyKey: z.ZodType }
   ? P
   : z.ZodObject<P["shape"] & WithKey, z.core.$strict>;
@@ -68,8 +84,8 @@ type MethodSpec<P, R, E> = {
   readonly scope: Scope;
   readonly summary: string;
   /** Strict: an extra key is `invalid_params` naming it. */
-  readonly params: P;
-  readonly result: R;
+  readonly params: () => P;
+  readonly result: () => R;
   /** Codes the handler may fail with; those the dispatcher itself gives are always possible. */
   readonly errors?: readonly E[];
 };
@@ -77,35 +93,81 @@ type MethodSpec<P, R, E> = {
 /**
  * Declares a method that changes nothing.
  *
- * @example method({ scope: "read", summary: "…", params: z.strictObject({}), result: Health })
+ * @example method({ scope: "read", summary: "…", params: () => z.strictObject({}), result: Health })
  */
 export function method<P extends ParamsSchema, R extends ResultSchema, E extends ErrorCode = never>(
   spec: MethodSpec<P, R, E>,
 ): Method<P, R, NoInfer<E>> {
-  return { kind: "method", errors: [], effect: false, ...spec };
+  return declare(spec, false, spec.params);
 }
 
 /** Declares a method that changes something; its params gain an optional `idempotencyKey` unless they name one. */
 export function effect<P extends ParamsSchema, R extends ResultSchema, E extends ErrorCode = never>(
   spec: MethodSpec<P, R, E>,
 ): Method<Keyed<P>, R, NoInfer<E>> {
-  const keyed =
-    "idempotencyKey" in spec.params.shape
-      ? spec.params
-      : spec.params.extend({ idempotencyKey: IdempotencyKey.optional() });
-  // `keyed` is P or P with the key, which is what Keyed<P> says; the compiler cannot follow the branch.
-  return { kind: "method", errors: [], ...spec, params: keyed as Keyed<P>, effect: true };
+  return declare(spec, true, () => {
+    const params = spec.params();
+    const isKeyed = "idempotencyKey" in params.shape;
+    // P or P with the key, which is what Keyed<P> says; the compiler cannot follow the branch.
+    return (isKeyed ? params : params.extend({ idempotencyKey: IdempotencyKey().optional() })) as Keyed<P>;
+  });
 }
+
+function declare<P extends ParamsSchema, R extends ResultSchema, E extends ErrorCode>(
+  { scope, summary, errors = [], ...spec }: MethodSpec<ParamsSchema, R, E>,
+  isEffect: boolean,
+  makeParams: () => P,
+): Method<P, R, E> {
+  const params = once(makeParams);
+  const result = once(spec.result);
+  return {
+    kind: "method",
+    scope,
+    summary,
+    errors,
+    effect: isEffect,
+    get params() {
+      return params();
+    },
+    get result() {
+      return result();
+    },
+  };
+}
+
+type Reserved = { readonly shape: { readonly event?: never; readonly seq?: never } };
+type ReservedOf<D> = D extends z.ZodDiscriminatedUnion<readonly z.ZodObject[], string> ? unknown : Reserved;
 
 /** Declares an event. `data` may not have the keys `event` and `seq`: the dialects use them. */
 export function event<D extends EventSchema>(spec: {
   readonly scope: Scope;
   readonly delivery: Delivery;
   readonly summary: string;
-  readonly data: D;
+  readonly data: () => D & ReservedOf<D>;
   readonly replay?: boolean;
 }): Event<D> {
-  return { kind: "event", replay: true, ...spec };
+  const { scope, delivery, summary, replay = true } = spec;
+  const data = once(() => withoutReserved(spec.data()));
+  return {
+    kind: "event",
+    scope,
+    delivery,
+    summary,
+    replay,
+    get data() {
+      return data();
+    },
+  };
+}
+
+/** Keys the dialects put beside an event's own. @source PROTOCOL §2 */
+const RESERVED_KEYS = ["event", "seq"];
+
+function withoutReserved<D extends EventSchema>(data: D): D {
+  const schemas: readonly z.ZodObject[] = "options" in data ? data.options : [data];
+  const reserved = RESERVED_KEYS.find((key) => schemas.some((schema) => key in schema.shape));
+  if (reserved) throw new Error(`Cannot declare event: its payload has the reserved key "${reserved}"`);
+  return data;
 }
 
 export type Methods = Readonly<Record<string, Method>>;

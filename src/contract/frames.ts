@@ -1,14 +1,14 @@
 import { z } from "zod";
-import { SCOPES } from "./define.ts";
+import { once, type Output, SCOPES } from "./define.ts";
 import { LIMITS } from "./limits.ts";
 
 /** The protocol number we speak in `plain` and JSON-RPC. @source PROTOCOL §3 */
 export const PROTOCOL_VERSION = 1;
 
-const Name = z.string().max(200);
+const Name = once(() => z.string().max(200));
 
 /** A number that counts events over the gateway's lifetime, and the lifetime it belongs to. */
-export const Cursor = z.strictObject({ epoch: z.string().max(64), seq: z.int().min(0) });
+export const Cursor = once(() => z.strictObject({ epoch: z.string().max(64), seq: z.int().min(0) }));
 
 /**
  * Params of `connect`: who the client is, what it presents, what it asks for. Names are open; nothing
@@ -16,87 +16,100 @@ export const Cursor = z.strictObject({ epoch: z.string().max(64), seq: z.int().m
  *
  * @source PROTOCOL §3
  */
-export const ConnectParams = z.strictObject({
-  minProtocol: z.int().min(0).optional(),
-  maxProtocol: z.int().min(0).optional(),
-  client: z
-    .strictObject({
-      id: Name.optional(),
-      version: Name.optional(),
-      platform: Name.optional(),
-      mode: Name.optional(),
-      displayName: Name.optional(),
-      instanceId: Name.optional(),
-      deviceFamily: Name.optional(),
-      modelIdentifier: Name.optional(),
-    })
-    .optional(),
-  auth: z
-    .strictObject({
-      token: z.string().optional(),
-      password: z.string().optional(),
-      deviceToken: z.string().optional(),
-    })
-    .optional(),
-  role: z.enum(["operator", "node"]).optional(),
-  scopes: z.array(z.string().max(64)).max(32).optional(),
-  device: z.looseObject({}).optional(),
-  caps: z.array(Name).max(64).optional(),
-  locale: Name.optional(),
-  userAgent: z.string().max(500).optional(),
-  resume: Cursor.optional(),
-});
-export type ConnectParams = z.output<typeof ConnectParams>;
+export const ConnectParams = once(() =>
+  z.strictObject({
+    minProtocol: z.int().min(0).optional(),
+    maxProtocol: z.int().min(0).optional(),
+    client: z
+      .strictObject({
+        id: Name().optional(),
+        version: Name().optional(),
+        platform: Name().optional(),
+        mode: Name().optional(),
+        displayName: Name().optional(),
+        instanceId: Name().optional(),
+        deviceFamily: Name().optional(),
+        modelIdentifier: Name().optional(),
+      })
+      .optional(),
+    auth: z
+      .strictObject({
+        token: z.string().optional(),
+        password: z.string().optional(),
+        deviceToken: z.string().optional(),
+      })
+      .optional(),
+    role: z.enum(["operator", "node"]).optional(),
+    scopes: z.array(z.string().max(64)).max(32).optional(),
+    device: z.looseObject({}).optional(),
+    caps: z.array(Name()).max(64).optional(),
+    locale: Name().optional(),
+    userAgent: z.string().max(500).optional(),
+    resume: Cursor().optional(),
+  }),
+);
+export type ConnectParams = Output<typeof ConnectParams>;
 
 /** One client as others see it. */
-export const PresenceEntry = z.strictObject({
-  connId: z.string(),
-  client: z.string().describe("the client's own id, unverified"),
-  displayName: z.string().optional(),
-  version: z.string().optional(),
-  platform: z.string().optional(),
-  mode: z.string().optional(),
-  instanceId: z.string().optional(),
-  role: z.enum(["operator", "node"]),
-  scopes: z.array(z.enum(SCOPES)),
-  connectedAtMs: z.int(),
-});
-export type PresenceEntry = z.output<typeof PresenceEntry>;
+export const PresenceEntry = once(() =>
+  z.strictObject({
+    connId: z.string(),
+    client: z.string().describe("the client's own id, unverified"),
+    displayName: z.string().optional(),
+    version: z.string().optional(),
+    platform: z.string().optional(),
+    mode: z.string().optional(),
+    instanceId: z.string().optional(),
+    role: z.enum(["operator", "node"]),
+    scopes: z.array(z.enum(SCOPES)),
+    connectedAtMs: z.int(),
+  }),
+);
+export type PresenceEntry = Output<typeof PresenceEntry>;
 
 /** The state of the gateway in one small object; costs nothing to make. */
-export const Health = z.strictObject({
-  ok: z.boolean(),
-  ts: z.int().describe("ms since 1970"),
-  uptimeMs: z.int(),
-  clients: z.int(),
-  runs: z.strictObject({ active: z.int(), queued: z.int() }),
-});
-export type Health = z.output<typeof Health>;
+export const Health = once(() =>
+  z.strictObject({
+    ok: z.boolean(),
+    ts: z.int().describe("ms since 1970"),
+    uptimeMs: z.int(),
+    clients: z.int(),
+    runs: z.strictObject({ active: z.int(), queued: z.int() }),
+  }),
+);
+export type Health = Output<typeof Health>;
 
 /** The result of `connect`. @source PROTOCOL §3 */
-export const Hello = z.strictObject({
-  type: z.literal("hello-ok"),
-  protocol: z.int(),
-  server: z.strictObject({ name: z.string(), version: z.string(), runtime: z.string(), connId: z.string() }),
-  features: z.strictObject({ methods: z.array(z.string()), events: z.array(z.string()) }),
-  snapshot: z.strictObject({
-    health: Health,
-    presence: z.array(PresenceEntry),
-    stateVersion: z.strictObject({ presence: z.int(), health: z.int() }),
-    uptimeMs: z.int(),
-    configPath: z.string(),
-    stateDir: z.string(),
+export const Hello = once(() =>
+  z.strictObject({
+    type: z.literal("hello-ok"),
+    protocol: z.int(),
+    server: z.strictObject({
+      name: z.string(),
+      version: z.string(),
+      runtime: z.string(),
+      connId: z.string(),
+    }),
+    features: z.strictObject({ methods: z.array(z.string()), events: z.array(z.string()) }),
+    snapshot: z.strictObject({
+      health: Health(),
+      presence: z.array(PresenceEntry()),
+      stateVersion: z.strictObject({ presence: z.int(), health: z.int() }),
+      uptimeMs: z.int(),
+      configPath: z.string(),
+      stateDir: z.string(),
+    }),
+    auth: z.strictObject({ role: z.enum(["operator", "node"]), scopes: z.array(z.enum(SCOPES)) }),
+    policy: z.strictObject({
+      maxPayload: z.int(),
+      maxBufferedBytes: z.int(),
+      tickIntervalMs: z.int(),
+      maxInflight: z.int(),
+    }),
+    resume: z.strictObject({ epoch: z.string(), seq: z.int(), replayed: z.int(), resync: z.boolean() }),
   }),
-  auth: z.strictObject({ role: z.enum(["operator", "node"]), scopes: z.array(z.enum(SCOPES)) }),
-  policy: z.strictObject({
-    maxPayload: z.int(),
-    maxBufferedBytes: z.int(),
-    tickIntervalMs: z.int(),
-    maxInflight: z.int(),
-  }),
-  resume: z.strictObject({ epoch: z.string(), seq: z.int(), replayed: z.int(), resync: z.boolean() }),
-});
-export type Hello = z.output<typeof Hello>;
+);
+export type Hello = Output<typeof Hello>;
 
 /** Events the hub itself sends, outside any feature. */
 export const RESYNC_EVENT = "resync";

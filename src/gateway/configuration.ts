@@ -40,7 +40,7 @@ export async function loadConfiguration(
     { key: "gateway.log.format", name: "--log-format", value: flags.logFormat },
   ];
   const sections = Object.fromEntries(
-    contracts.flatMap(({ name, config }) => (config ? [[name, config]] : [])),
+    contracts.flatMap(({ name, config }) => (config ? [[name, config()]] : [])),
   );
   const store = createConfigStore({
     files,

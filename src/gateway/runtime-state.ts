@@ -126,7 +126,7 @@ function startFeature(feature: Feature, state: GatewayRuntimeState, parts: Runti
 }
 
 function keepMaxOf(store: ConfigStore): number {
-  const section = sessionsContract.config?.parse(store.current()[sessionsContract.name]);
+  const section = sessionsContract.config?.().parse(store.current()[sessionsContract.name]);
   return section?.keepMax ?? 0;
 }
 

@@ -47,6 +47,9 @@ export interface ConnectionOrigin {
   readonly grant: Grant | undefined;
 }
 
+/** Parsed once for each connection: compiling a parser first would take longer. */
+const ONCE = { jitless: true };
+
 type Phase = "waiting" | "ready" | "closed";
 
 /** Who this client is, once it is somebody. */
@@ -248,7 +251,7 @@ export class Connection implements SocketHandler, Client, Caller {
   #connect(given: unknown, answer: (reply: Reply) => void): void {
     if (this.#hasSaidHello)
       return answer(refuse(new RpcError("conflict", "Cannot connect: this socket is connected already")));
-    const parsed = ConnectParams.safeParse(given ?? {});
+    const parsed = ConnectParams().safeParse(given ?? {}, ONCE);
     if (!parsed.success) return answer(refuse(invalidParams(CONNECT_METHOD, parsed.error.issues)));
     const params = parsed.data;
     const mismatch = protocolMismatch(params);

@@ -25,9 +25,6 @@ export interface Table {
   events(): EventEntry[];
 }
 
-/** Keys the dialects put beside an event's own. @source PROTOCOL §2 */
-const RESERVED_EVENT_KEYS = ["event", "seq"];
-
 export function createTable(): Table {
   const methods = new Map<string, MethodEntry>();
   const events = new Map<string, EventEntry>();
@@ -44,9 +41,6 @@ export function createTable(): Table {
       if (events.has(name))
         throw new Error(`Cannot add event "${name}": ${events.get(name)?.feature} has it`);
       if (!SCOPES.includes(event.scope)) throw new Error(`Cannot add event "${name}": no scope`);
-      const reserved = payloadKeys(event).find((key) => RESERVED_EVENT_KEYS.includes(key));
-      if (reserved)
-        throw new Error(`Cannot add event "${name}": its payload has the reserved key "${reserved}"`);
     }
   }
 
@@ -70,9 +64,4 @@ export function createTable(): Table {
     methods: () => [...methods.values()].sort(byName),
     events: () => [...events.values()].sort(byName),
   };
-}
-
-function payloadKeys(event: Event): string[] {
-  const schemas = "options" in event.data ? event.data.options : [event.data];
-  return schemas.flatMap((schema) => Object.keys(schema.shape));
 }

@@ -9,7 +9,14 @@ const text = (max: number) => z.strictObject({ text: z.string().max(max) });
 
 const echo = contract({
   name: "bench",
-  methods: { "bench.echo": method({ scope: "read", summary: "", params: text(1_000), result: text(1_000) }) },
+  methods: {
+    "bench.echo": method({
+      scope: "read",
+      summary: "",
+      params: () => text(1_000),
+      result: () => text(1_000),
+    }),
+  },
   events: {},
 }).implement(() => ({ handlers: { "bench.echo": (params) => params } }));
 

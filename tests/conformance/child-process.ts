@@ -1,4 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import process from "node:process";
 
 import { Events, type Subject } from "./suite.ts";
 
@@ -7,6 +8,8 @@ export type Child = {
   /** Lines of its standard output. */
   readonly lines: Events<string>;
   readonly errors: Events<string>;
+  /** Unlike the runtimes' own `kill`, may be called more than once. */
+  signal(name: "SIGINT" | "SIGTERM" | "SIGKILL"): void;
   /** Its code, or the signal that ended it. */
   readonly exit: Promise<number | string | null>;
 };
@@ -28,7 +31,8 @@ export function startChild(
   const exit = new Promise<number | string | null>((resolve) => {
     child.on("close", (code, signal) => resolve(signal ?? code));
   });
-  return { process: child, lines, errors, exit };
+  const signal: Child["signal"] = (name) => void (child.pid !== undefined && process.kill(child.pid, name));
+  return { process: child, lines, errors, signal, exit };
 }
 
 function pushLines(stream: NodeJS.ReadableStream, lines: Events<string>): void {

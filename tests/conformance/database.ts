@@ -154,13 +154,13 @@ export function databaseSuite({ platform, test, child }: Subject): void {
   });
 
   check("what was committed survives a kill", async (dir) => {
-    const { lines, exit, process: writer } = startChild(child, ["write-database", `${dir}/a.db`]);
+    const { lines, exit, signal } = startChild(child, ["write-database", `${dir}/a.db`]);
     let acknowledged = "";
     for (let count = 0; count < 20; count += 1) {
       // oxlint-disable-next-line no-await-in-loop -- acknowledgements come one after the other
       acknowledged = await lines.next("an acknowledged row");
     }
-    writer.kill("SIGKILL");
+    signal("SIGKILL");
     assert.equal(await exit, "SIGKILL");
     const db = platform.openDatabase(`${dir}/a.db`);
     const row = db.prepare("SELECT count(*) AS count, max(id) AS last FROM t").get();

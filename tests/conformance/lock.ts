@@ -43,7 +43,7 @@ export function lockSuite({ platform, test, child }: Subject): void {
     const holder = startChild(child, ["lock", path]);
     assert.equal(await holder.lines.next("the answer"), "locked");
     assert.equal(platform.lock(path), undefined);
-    holder.process.kill("SIGKILL");
+    holder.signal("SIGKILL");
     assert.equal(await holder.exit, "SIGKILL");
     const stop = platform.lock(path);
     assert.ok(stop);

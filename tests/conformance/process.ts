@@ -33,11 +33,11 @@ export function processSuite({ platform, test, child }: Subject): void {
   });
 
   test("process: signals to stop are told and do not end it", async () => {
-    const { lines, exit, process } = startChild(child, ["signals"]);
+    const { lines, exit, signal } = startChild(child, ["signals"]);
     assert.equal(await lines.next("readiness"), "ready");
-    process.kill("SIGINT");
+    signal("SIGINT");
     assert.equal(await lines.next("the signal"), "SIGINT");
-    process.kill("SIGTERM");
+    signal("SIGTERM");
     assert.equal(await lines.next("the signal"), "SIGTERM");
     assert.equal(await exit, 3);
   });

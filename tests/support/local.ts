@@ -67,7 +67,7 @@ export function createLocalGateway({
   };
   for (const feature of features) {
     const { handlers } = feature.start({
-      config: () => feature.config?.parse({}) ?? z.object({}).parse({}),
+      config: () => feature.config?.().parse({}) ?? z.object({}).parse({}),
       publish: hub.publisher(feature),
       clock: time.clock,
       timers: time.timers,

@@ -9,20 +9,20 @@ import { contract } from "../../src/feature.ts";
 
 const pets = contract({
   name: "pets",
-  config: z.strictObject({ max: z.int().default(3) }),
+  config: () => z.strictObject({ max: z.int().default(3) }),
   methods: {
     "pets.get": method({
       scope: "read",
       summary: "",
-      params: z.strictObject({ id: z.string() }),
-      result: z.strictObject({ id: z.string(), kind: z.enum(["cat", "dog"]) }),
+      params: () => z.strictObject({ id: z.string() }),
+      result: () => z.strictObject({ id: z.string(), kind: z.enum(["cat", "dog"]) }),
       errors: ["not_found"],
     }),
     "pets.add": effect({
       scope: "write",
       summary: "",
-      params: z.strictObject({ id: z.string() }),
-      result: z.strictObject({ added: z.boolean() }),
+      params: () => z.strictObject({ id: z.string() }),
+      result: () => z.strictObject({ added: z.boolean() }),
     }),
   },
   events: {
@@ -30,7 +30,7 @@ const pets = contract({
       scope: "read",
       delivery: "latest",
       summary: "",
-      data: z.strictObject({ id: z.string() }),
+      data: () => z.strictObject({ id: z.string() }),
     }),
   },
 });
@@ -91,20 +91,20 @@ pets.implement((ctx) => ({
 }));
 
 // @ts-expect-error a method without a scope
-method({ summary: "", params: z.strictObject({}), result: z.strictObject({}) });
+method({ summary: "", params: () => z.strictObject({}), result: () => z.strictObject({}) });
 
 // @ts-expect-error a scope that does not exist
-method({ scope: "root", summary: "", params: z.strictObject({}), result: z.strictObject({}) });
+method({ scope: "root", summary: "", params: () => z.strictObject({}), result: () => z.strictObject({}) });
 
 // @ts-expect-error an event without a scope
-event({ delivery: "must", summary: "", data: z.strictObject({}) });
+event({ delivery: "must", summary: "", data: () => z.strictObject({}) });
 
 // @ts-expect-error an event without a delivery class
-event({ scope: "read", summary: "", data: z.strictObject({}) });
+event({ scope: "read", summary: "", data: () => z.strictObject({}) });
 
 const nothing = z.strictObject({});
 // @ts-expect-error an error code that is not in the table
-method({ scope: "read", summary: "", params: nothing, result: nothing, errors: ["teapot"] });
+method({ scope: "read", summary: "", params: () => nothing, result: () => nothing, errors: ["teapot"] });
 
 // @ts-expect-error an error code that is not in the table
 new RpcError("teapot", "Cannot brew: a teapot");

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { once } from "../../contract/define.ts";
 import type { ErrorCode } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { AgentMessage, Database, SqlRow } from "../../ports.ts";
@@ -46,7 +47,7 @@ export interface PageRequest {
   readonly after?: number | undefined;
 }
 
-const StoredContent = z.array(Content);
+const StoredContent = once(() => z.array(Content()));
 
 /** Runs and messages on disk. Each writing method is one transaction. */
 export class Journal {
@@ -214,7 +215,7 @@ function toRun(row: SqlRow): StoredRun {
 }
 
 function toMessage(row: SqlRow): Message {
-  const status = CutStatus.safeParse(row["status"]);
+  const status = CutStatus().safeParse(row["status"]);
   return {
     id: String(row["id"]),
     role: row["role"] === "user" ? "user" : "assistant",
@@ -226,7 +227,7 @@ function toMessage(row: SqlRow): Message {
 }
 
 function parseContent(text: SqlRow[string]): Content[] {
-  return StoredContent.parse(JSON.parse(String(text)));
+  return StoredContent().parse(JSON.parse(String(text)));
 }
 
 /** The parts a person would read. */

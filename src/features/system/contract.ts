@@ -1,25 +1,27 @@
 import { z } from "zod";
-import { event, method } from "../../contract/define.ts";
+import { event, method, once } from "../../contract/define.ts";
 import { Health, PresenceEntry } from "../../contract/frames.ts";
 import { contract } from "../../feature.ts";
 
-const Status = z.strictObject({
-  version: z.string(),
-  runtime: z.string().describe("name and version of the runtime"),
-  uptimeMs: z.int(),
-  config: z.strictObject({
-    path: z.string(),
-    hash: z.string().describe("SHA-256 of the file's text; empty when there is no file"),
-    valid: z.boolean(),
-    warnings: z.array(z.string()),
+const Status = once(() =>
+  z.strictObject({
+    version: z.string(),
+    runtime: z.string().describe("name and version of the runtime"),
+    uptimeMs: z.int(),
+    config: z.strictObject({
+      path: z.string(),
+      hash: z.string().describe("SHA-256 of the file's text; empty when there is no file"),
+      valid: z.boolean(),
+      warnings: z.array(z.string()),
+    }),
+    stateDir: z.string(),
+    model: z.string().describe("what a session without a model of its own is answered by"),
+    sessions: z.int(),
+    runs: z.strictObject({ active: z.int(), queued: z.int() }),
+    clients: z.int(),
+    memory: z.strictObject({ rssBytes: z.int() }),
   }),
-  stateDir: z.string(),
-  model: z.string().describe("what a session without a model of its own is answered by"),
-  sessions: z.int(),
-  runs: z.strictObject({ active: z.int(), queued: z.int() }),
-  clients: z.int(),
-  memory: z.strictObject({ rssBytes: z.int() }),
-});
+);
 
 export const systemContract = contract({
   name: "system",
@@ -27,20 +29,20 @@ export const systemContract = contract({
     health: method({
       scope: "read",
       summary: "Is it well? Costs nothing",
-      params: z.strictObject({}),
+      params: () => z.strictObject({}),
       result: Health,
     }),
     status: method({
       scope: "read",
       summary: "What an operator wants to know at a glance",
-      params: z.strictObject({}),
+      params: () => z.strictObject({}),
       result: Status,
     }),
     "system-presence": method({
       scope: "read",
       summary: "The clients connected now",
-      params: z.strictObject({}),
-      result: z.array(PresenceEntry),
+      params: () => z.strictObject({}),
+      result: () => z.array(PresenceEntry()),
     }),
   },
   events: {
@@ -49,7 +51,7 @@ export const systemContract = contract({
       delivery: "latest",
       replay: false,
       summary: "The gateway is alive; every 15 s",
-      data: z.strictObject({ ts: z.int().describe("ms since 1970") }),
+      data: () => z.strictObject({ ts: z.int().describe("ms since 1970") }),
     }),
     health: event({
       scope: "read",
@@ -63,17 +65,18 @@ export const systemContract = contract({
       delivery: "latest",
       replay: false,
       summary: "The clients connected now; several changes make one event",
-      data: z.strictObject({ presence: z.array(PresenceEntry) }),
+      data: () => z.strictObject({ presence: z.array(PresenceEntry()) }),
     }),
     shutdown: event({
       scope: "read",
       delivery: "must",
       replay: false,
       summary: "The gateway is about to stop",
-      data: z.strictObject({
-        reason: z.string(),
-        restartExpectedMs: z.int().describe("0: it is not coming back by itself"),
-      }),
+      data: () =>
+        z.strictObject({
+          reason: z.string(),
+          restartExpectedMs: z.int().describe("0: it is not coming back by itself"),
+        }),
     }),
   },
 });

@@ -1,15 +1,17 @@
 import { z } from "zod";
-import { effect, event, method } from "../../contract/define.ts";
+import { effect, event, method, once } from "../../contract/define.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { contract } from "../../feature.ts";
 
 /** Words that wake a listening device: trimmed, none empty, none twice. */
-const Triggers = z
-  .array(z.string().trim().min(1).max(LIMITS.wakeTriggerCharsMax))
-  .max(LIMITS.wakeTriggersMax)
-  .refine((words) => new Set(words).size === words.length, "the same word twice");
+const Triggers = once(() =>
+  z
+    .array(z.string().trim().min(1).max(LIMITS.wakeTriggerCharsMax))
+    .max(LIMITS.wakeTriggersMax)
+    .refine((words) => new Set(words).size === words.length, "the same word twice"),
+);
 
-const State = z.strictObject({ triggers: z.array(z.string()) });
+const State = once(() => z.strictObject({ triggers: z.array(z.string()) }));
 
 export const voicewakeContract = contract({
   name: "voicewake",
@@ -17,13 +19,13 @@ export const voicewakeContract = contract({
     "voicewake.get": method({
       scope: "read",
       summary: "The wake words in force",
-      params: z.strictObject({}),
+      params: () => z.strictObject({}),
       result: State,
     }),
     "voicewake.set": effect({
       scope: "write",
       summary: "Replaces the wake words; an empty list brings the default ones back",
-      params: z.strictObject({ triggers: Triggers }),
+      params: () => z.strictObject({ triggers: Triggers() }),
       result: State,
     }),
   },

@@ -37,7 +37,7 @@ describe("handshake", () => {
     client.take();
     client.send(hello({ client: { id: "cli", version: "1" } }));
     const [reply] = client.take();
-    const result = Hello.parse(reply?.["result"]);
+    const result = Hello().parse(reply?.["result"]);
     expect(result.features.methods).toContain("sample.echo");
     expect(result.features.events).toContain("sample.must");
     expect(result.snapshot.presence).toMatchObject([

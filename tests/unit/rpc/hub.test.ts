@@ -123,7 +123,7 @@ describe("resume", () => {
     client.take();
     client.send(request);
     const [hello, ...events] = client.take();
-    return { hello: Hello.parse(hello?.["result"]).resume, events };
+    return { hello: Hello().parse(hello?.["result"]).resume, events };
   }
 
   test("replays what was missed, in order, then goes on live", () => {
