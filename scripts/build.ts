@@ -7,12 +7,16 @@ import type { Outcome } from "./tools.ts";
 /** The built gateway. */
 export const BINARY = join(TOP, "dist", "gateway");
 
-/** Each answers to a default that we do not want: `.env` and `bunfig.toml` would be read where it starts. */
+/**
+ * Each answers to a default that we do not want: `.env` and `bunfig.toml` would be read where it starts, and
+ * without splitting what is imported on first use would be loaded with the rest.
+ */
 const FLAGS = [
   "--compile",
   "--minify",
   "--bytecode",
   "--format=esm",
+  "--splitting",
   "--compile-autoload-package-json",
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",

@@ -1,8 +1,9 @@
 import { readdir } from "node:fs/promises";
 import { toClientTypes } from "./gen/client.ts";
+import { toDefaults } from "./gen/defaults.ts";
 import { readProtocol } from "./gen/protocol.ts";
 
-/** A file that is written from the contracts: its path from the top of the project, and its text. */
+/** A file that is written from the contracts and the configuration's schema: its path from the top of the project, and its text. */
 type Generated = { readonly path: string; readonly text: string };
 
 const TOP = new URL("../", import.meta.url);
@@ -12,6 +13,7 @@ export async function generate(): Promise<Generated[]> {
   const protocol = readProtocol(await featureModules());
   return [
     await formatted("src/client/protocol.ts", toClientTypes(protocol)),
+    await formatted("src/config/defaults.ts", toDefaults()),
     await formatted("tests/golden/protocol.json", JSON.stringify(protocol, null, 2)),
   ];
 }

@@ -128,18 +128,20 @@ async function startGatewaySidecars({ platform, loaded, agents, listeners }: Sid
   const { stateDir } = store.paths;
   const [url] = urlsOf(listeners);
   const { port = 0 } = listeners[0] ?? {};
-  await writeHolder(files, stateDir, {
-    pid: process.pid,
-    url,
-    port,
-    version: VERSION,
-    startedAtMs: clock.now(),
-  });
   log.info("gateway listening", { url, version: VERSION, runtime: platform.runtime, pid: process.pid });
   const ready = agents
     .detect()
     .catch((error: unknown) => log.error("model detection failed", { error: String(error) }));
-  return { ready, stop: () => files.remove(`${stateDir}/${STATE_FILE}`) };
+  const holder = { pid: process.pid, url, port, version: VERSION, startedAtMs: clock.now() };
+  // The disk may take its time: clients that know the port are served meanwhile.
+  const written = writeHolder(files, stateDir, holder).catch((error: unknown) =>
+    log.error("state file not written: a second gateway cannot name this one", { error: String(error) }),
+  );
+  const stop = async (): Promise<void> => {
+    await written;
+    await files.remove(`${stateDir}/${STATE_FILE}`);
+  };
+  return { ready: Promise.all([ready, written]).then(() => {}), stop };
 }
 
 // --- the running gateway ---

@@ -4,7 +4,7 @@ import { z } from "zod";
 export type JsonSchema = {
   readonly $ref?: string;
   readonly $defs?: Readonly<Record<string, JsonSchema>>;
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly oneOf?: readonly JsonSchema[];
@@ -46,7 +46,7 @@ export function createShapeBook(modules: readonly Readonly<Record<string, unknow
   const names = new Map<unknown, string>();
   for (const [name, value] of modules.flatMap((module) => Object.entries(module))) {
     // A type's name on a function: a schema that is made when it is first asked for.
-    const schema: unknown = typeof value === "function" && /^[A-Z]/.test(name) ? value() : undefined;
+    const schema = /^[A-Z]/.test(name) && isMaker(value) ? value() : undefined;
     if (schema instanceof z.ZodType && !(schema instanceof z.ZodString)) names.set(schema, name);
   }
   const registry = new NamedSchemas(names);
@@ -65,6 +65,10 @@ export function createShapeBook(modules: readonly Readonly<Record<string, unknow
     return own;
   };
   return { add, shapes };
+}
+
+function isMaker(value: unknown): value is () => unknown {
+  return typeof value === "function" && value.length === 0;
 }
 
 /** The integers JSON can carry exactly: a bound zod writes for every integer, which says nothing. */

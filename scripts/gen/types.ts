@@ -14,11 +14,14 @@ export function toTypeScript(schema: JsonSchema, context: Context): string {
   if (schema.enum) return enumType(schema.enum, context);
   const several = schema.oneOf ?? schema.anyOf;
   if (several) return several.map((one) => toTypeScript(one, context)).join(" | ");
-  switch (schema.type) {
+  const { type } = schema;
+  if (typeof type === "object")
+    return type.map((one) => toTypeScript({ ...schema, type: one }, context)).join(" | ");
+  switch (type) {
     case "string":
     case "boolean":
     case "null":
-      return schema.type;
+      return type;
     case "integer":
     case "number":
       return "number";
@@ -29,7 +32,7 @@ export function toTypeScript(schema: JsonSchema, context: Context): string {
     case undefined:
       return "unknown";
     default:
-      throw new Error(`Cannot write the type "${schema.type}": unknown to the generator`);
+      throw new Error(`Cannot write the type "${type}": unknown to the generator`);
   }
 }
 

@@ -1,14 +1,11 @@
 import { createConfigStore, type Snapshot } from "../config/store.ts";
-import { contracts } from "../features/contracts.ts";
+import { configSections } from "../features/contracts.ts";
 import type { Platform } from "../ports.ts";
 import type { Arguments } from "./args.ts";
 import type { Credential } from "./credentials.ts";
 
 /** The configuration of this machine's gateway as it is on disk. Loads the whole schema. */
 export function readConfiguration({ files, crypto, process }: Platform, args: Arguments): Promise<Snapshot> {
-  const sections = Object.fromEntries(
-    contracts.flatMap(({ name, config }) => (config ? [[name, config()]] : [])),
-  );
   const store = createConfigStore({
     files,
     crypto,
@@ -16,7 +13,7 @@ export function readConfiguration({ files, crypto, process }: Platform, args: Ar
     home: process.home,
     configPath: args.text("config"),
     stateDir: args.text("state-dir"),
-    sections,
+    sections: configSections,
   });
   return store.readConfigFileSnapshot();
 }

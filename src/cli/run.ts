@@ -1,3 +1,4 @@
+import { PORT_DEFAULT } from "../config/values.ts";
 import { type GatewayServer, startGatewayServer } from "../gateway.ts";
 import { EXIT, StartError } from "../gateway/errors.ts";
 import type { Platform } from "../ports.ts";
@@ -5,7 +6,7 @@ import { VERSION } from "../version.ts";
 import type { Arguments } from "./args.ts";
 import type { CommandInput, RunCommand } from "./command.ts";
 import { CliError } from "./errors.ts";
-import { PORT_DEFAULT, stateDirOf } from "./places.ts";
+import { stateDirOf } from "./places.ts";
 
 /** What a shell makes of a program that ended by a signal. @source POSIX: 128 plus the number */
 const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -98,5 +99,7 @@ const SCRIPT_RUNNERS: Readonly<Record<string, string>> = {
 /** How this program was called, so that a line shown can be typed as it is. */
 function programName(env: Readonly<Record<string, string | undefined>>): string {
   const runner = env["npm_config_user_agent"]?.split("/", 1)[0] ?? "";
-  return (env["npm_lifecycle_event"] === "gateway" ? SCRIPT_RUNNERS[runner] : undefined) ?? "gateway";
+  // Deno sets no name of the task; there is only this one.
+  const script = env["npm_lifecycle_event"] ?? (runner === "deno" ? "gateway" : "");
+  return (script === "gateway" ? SCRIPT_RUNNERS[runner] : undefined) ?? "gateway";
 }

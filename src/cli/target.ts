@@ -1,7 +1,8 @@
+import { PORT_DEFAULT } from "../config/values.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Platform } from "../ports.ts";
 import { type Arguments, usage } from "./args.ts";
-import { PORT_DEFAULT, STATE_FILE, stateDirOf } from "./places.ts";
+import { STATE_FILE, stateDirOf } from "./places.ts";
 
 /** Where a client command connects. */
 export type Target = {

@@ -52,78 +52,86 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Makes an empty table. */
 export function createCallTable(): CallTable {
-  const waiting = new Map<string, Entry>();
-  const sent = new Map<string, Entry>();
-  let waitingChars = 0;
-  let line: Line | undefined;
-  let lastId = 0;
+  return new Calls();
+}
 
-  const unqueue = (entry: Entry): void => {
-    if (waiting.delete(entry.id)) waitingChars -= entry.text.length;
-  };
-  const fail = (entry: Entry, error: GatewayError): void => {
-    unqueue(entry);
-    sent.delete(entry.id);
-    entry.release();
-    entry.reject(error.withKey(entry.idempotencyKey));
-  };
-  const pump = (): void => {
-    for (const entry of waiting.values()) {
-      if (!line || sent.size >= line.inflightMax) return;
-      unqueue(entry);
-      if (utf8Bytes(entry.text, line.frameBytesMax) > line.frameBytesMax) {
-        fail(entry, tooLarge(entry.method, line.frameBytesMax));
-        continue;
-      }
-      sent.set(entry.id, entry);
-      line.send(entry.text);
-    }
-  };
-  const start: CallTable["start"] = (method, params, options) =>
-    new Promise((resolve, reject) => {
-      const id = String(++lastId);
-      const { idempotencyKey } = options;
-      const text = encode({
-        id,
-        method,
-        params: idempotencyKey === undefined ? params : { ...params, idempotencyKey },
-      });
-      if (waiting.size >= QUEUE_CALLS_MAX || waitingChars + text.length > QUEUE_CHARS_MAX) {
+class Calls implements CallTable {
+  readonly #waiting = new Map<string, Entry>();
+  readonly #sent = new Map<string, Entry>();
+  #waitingChars = 0;
+  #line: Line | undefined;
+  #lastId = 0;
+
+  start(method: string, params: Readonly<Record<string, unknown>>, options: CallOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const id = String(++this.#lastId);
+      const { idempotencyKey, signal } = options;
+      const keyed = idempotencyKey === undefined ? params : { ...params, idempotencyKey };
+      const text = encode({ id, method, params: keyed });
+      if (this.#waiting.size >= QUEUE_CALLS_MAX || this.#waitingChars + text.length > QUEUE_CHARS_MAX) {
         return reject(queueFull(method).withKey(idempotencyKey));
       }
-      const release = watch(method, options, (error) => fail(entry, error));
+      const release = watch(method, options, (error) => this.#fail(entry, error));
       const entry: Entry = { id, method, text, idempotencyKey, resolve, reject, release };
-      waiting.set(id, entry);
-      waitingChars += text.length;
-      if (options.signal?.aborted) return fail(entry, cancelled(method, options.signal));
-      pump();
+      this.#waiting.set(id, entry);
+      this.#waitingChars += text.length;
+      if (signal?.aborted) return this.#fail(entry, cancelled(method, signal));
+      this.#pump();
     });
-  return {
-    start,
-    settle: (reply) => {
-      const entry = typeof reply.id === "string" ? sent.get(reply.id) : undefined;
-      if (!entry) return;
-      if (reply.error !== undefined) fail(entry, fromWire(reply.error));
-      else {
-        sent.delete(entry.id);
-        entry.release();
-        entry.resolve(reply.result);
+  }
+
+  settle(reply: Frame): void {
+    const entry = typeof reply.id === "string" ? this.#sent.get(reply.id) : undefined;
+    if (!entry) return;
+    if (reply.error !== undefined) this.#fail(entry, fromWire(reply.error));
+    else {
+      this.#sent.delete(entry.id);
+      entry.release();
+      entry.resolve(reply.result);
+    }
+    this.#pump();
+  }
+
+  open(line: Line): void {
+    this.#line = line;
+    this.#pump();
+  }
+
+  lose(error: GatewayError): void {
+    this.#line = undefined;
+    for (const entry of this.#sent.values()) this.#fail(entry, lost(entry.method, error));
+  }
+
+  end(error: GatewayError): void {
+    this.#line = undefined;
+    for (const entry of [...this.#sent.values(), ...this.#waiting.values()]) this.#fail(entry, error);
+  }
+
+  /** Sends what waits, in order, as far as the gateway takes it. */
+  #pump(): void {
+    for (const entry of this.#waiting.values()) {
+      const line = this.#line;
+      if (!line || this.#sent.size >= line.inflightMax) return;
+      this.#unqueue(entry);
+      if (utf8Bytes(entry.text, line.frameBytesMax) > line.frameBytesMax) {
+        this.#fail(entry, tooLarge(entry.method, line.frameBytesMax));
+        continue;
       }
-      pump();
-    },
-    open: (next) => {
-      line = next;
-      pump();
-    },
-    lose: (error) => {
-      line = undefined;
-      for (const entry of sent.values()) fail(entry, lost(entry.method, error));
-    },
-    end: (error) => {
-      line = undefined;
-      for (const entry of [...sent.values(), ...waiting.values()]) fail(entry, error);
-    },
-  };
+      this.#sent.set(entry.id, entry);
+      line.send(entry.text);
+    }
+  }
+
+  #unqueue(entry: Entry): void {
+    if (this.#waiting.delete(entry.id)) this.#waitingChars -= entry.text.length;
+  }
+
+  #fail(entry: Entry, error: GatewayError): void {
+    this.#unqueue(entry);
+    this.#sent.delete(entry.id);
+    entry.release();
+    entry.reject(error.withKey(entry.idempotencyKey));
+  }
 }
 
 /** Watches a call's time and its signal. */

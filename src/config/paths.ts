@@ -1,5 +1,5 @@
 import type { Environment } from "./env.ts";
-import { expandHome } from "./schema.ts";
+import { expandHome } from "./values.ts";
 
 export interface PathsInput {
   readonly env: Environment;

@@ -11,53 +11,11 @@ import {
   UNUSED_PROVIDER,
   UNUSED_ROOT,
 } from "./original.ts";
-
-export const PORT_DEFAULT = 18789;
-
-// --- words in values ---
-
-const BINDS = ["loopback", "lan", "tailnet"] as const;
-
-/** Where the gateway listens: one of three words, or the exact address that was written. */
-export type Bind =
-  { readonly kind: (typeof BINDS)[number] } | { readonly kind: "address"; readonly address: string };
-
-/**
- * What `gateway.bind` means, undefined if nothing safe. `auto` meant "loopback, else everywhere" in the
- * system we replace; here it is loopback and never more.
- */
-export function toBind(text: string): Bind | undefined {
-  if (text === "auto") return { kind: "loopback" };
-  const word = BINDS.find((bind) => bind === text);
-  if (word) return { kind: word };
-  return isIpAddress(text) ? { kind: "address", address: text } : undefined;
-}
-
-export function isIpAddress(text: string): boolean {
-  // 45 characters hold every spelling; a longer text never reaches the expressions.
-  if (text.length > 45) return false;
-  if (!text.includes(":")) return z.regexes.ipv4.test(text);
-  return /^[0-9a-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]`);
-}
+import { isIpAddress, PORT_DEFAULT, toBind } from "./values.ts";
 
 function isHttpUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return /^https?:$/.test(url?.protocol ?? "") && url?.username === "" && url.password === "";
-}
-
-/** A model, or the one to use and those to try after it. */
-export type ModelChoice = z.output<typeof ModelChoice>;
-
-/** The models of a choice in the order to try them; empty when none was chosen. */
-export function toModels(choice: ModelChoice | undefined): readonly string[] {
-  if (choice === undefined) return [];
-  if (typeof choice === "string") return [choice];
-  return choice.primary === undefined ? choice.fallbacks : [choice.primary, ...choice.fallbacks];
-}
-
-/** `~` and `~/…` below the user's home directory; anything else as it is. */
-export function expandHome(path: string, home: string): string {
-  return path === "~" || path.startsWith("~/") ? home + path.slice(1) : path;
 }
 
 // --- sections ---
@@ -71,6 +29,9 @@ const AgentId = z.string().refine((id) => /^[a-z0-9][a-z0-9_-]{0,63}$/i.test(id)
   error: "wanted letters, digits, - and _, at most 64",
 });
 const ModelRef = z.string().min(1).max(200);
+
+/** A model, or the one to use and those to try after it. */
+export type ModelChoice = z.output<typeof ModelChoice>;
 
 const ModelChoice = z.union([
   ModelRef,

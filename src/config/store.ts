@@ -1,104 +1,96 @@
-import type { z } from "zod";
 import { LIMITS } from "../contract/limits.ts";
 import type { Crypto, Files } from "../ports.ts";
-import { readDocument } from "./document.ts";
-import type { Document, Reading, TextIssue } from "./document.ts";
-import { envNames } from "./env.ts";
 import type { Flag } from "./env.ts";
 import type { ConfigIssue } from "./issues.ts";
-import { composeLayers } from "./layers.ts";
-import type { Provenance } from "./layers.ts";
-import { leavesOf, quote } from "./leaves.ts";
-import type { Leaf } from "./leaves.ts";
+import type { Judgement, Settings } from "./judge.ts";
 import { resolvePaths } from "./paths.ts";
 import type { Paths, PathsInput } from "./paths.ts";
-import { rootSchema } from "./schema.ts";
+import { plainConfig } from "./plain.ts";
 import type { Config, Sections } from "./schema.ts";
-
-/** What was read at one moment, and what it amounts to. */
-export type Snapshot = ValidSnapshot | InvalidSnapshot;
 
 interface Read {
   readonly path: string;
   readonly exists: boolean;
   /** SHA-256 of the file's text, hexadecimal; of no text when there is no file. */
   readonly hash: string;
-  readonly warnings: readonly ConfigIssue[];
 }
 
-export interface ValidSnapshot extends Read {
-  readonly valid: true;
-  readonly config: Config;
-  readonly provenance: Provenance;
-  /** The file as written; undefined when there is none. */
-  readonly document: Document | undefined;
-}
+/** What was read at one moment, and what it amounts to. */
+export type Snapshot = Read & Judgement;
+export type ValidSnapshot = Extract<Snapshot, { readonly valid: true }>;
 
-export interface InvalidSnapshot extends Read {
-  readonly valid: false;
-  /** By place in the file; at least one. */
-  readonly errors: readonly ConfigIssue[];
-}
+/** A snapshot as far as running needs it: where each value comes from is told by a whole one. */
+export type LoadedSnapshot = Read & { readonly warnings: readonly ConfigIssue[] } & (
+    | { readonly valid: true; readonly config: Config; readonly secrets: readonly string[] }
+    | { readonly valid: false; readonly errors: readonly ConfigIssue[] }
+  );
 
 export interface ConfigStoreOptions extends PathsInput {
   readonly files: Pick<Files, "readText">;
   readonly crypto: Pick<Crypto, "sha256">;
   readonly flags?: readonly Flag[];
   /** What features add to the core's sections. */
-  readonly sections?: Sections;
+  readonly sections?: () => Sections;
+  /** What the schema, these sections included, makes of an empty file; spares a start to build it. */
+  readonly defaults?: Config;
 }
 
 /** The one reader of the configuration file, and the holder of the configuration in force. */
 export interface ConfigStore {
   readonly paths: Paths;
-  readonly schema: z.ZodObject;
-  /** Every setting there is. */
-  readonly leaves: readonly Leaf[];
-  /** Reads and judges the file as it is now; changes nothing. Never rejects. */
+  /** The schema and every setting there is. */
+  settings(): Promise<Settings>;
+  /** Reads and judges the file as it is now; changes nothing. Rejects only for sections that clash. */
   readConfigFileSnapshot(): Promise<Snapshot>;
   /** Reads the file and, if it is valid, puts it in force. What is invalid changes nothing. */
-  load(): Promise<Snapshot>;
+  load(): Promise<LoadedSnapshot>;
   /** The configuration in force, frozen. Throws before the first valid `load`. */
   current(): Config;
 }
 
-/** Throws when two sections or two environment names are the same. */
 export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
-  const schema = rootSchema(options.sections);
-  const leaves = leavesOf(schema);
-  const names = envNames(leaves);
+  const { env, flags = [], defaults } = options;
   const paths = resolvePaths(options);
+  const sections = (): Sections => options.sections?.() ?? {};
   let inForce: Config | undefined;
 
-  const readConfigFileSnapshot = async (): Promise<Snapshot> => {
-    const file = await readFile(options, paths);
+  function readOf(file: FileRead): Read {
     const hash = toHex(options.crypto.sha256(file.text ?? ""));
-    const read = { path: file.path, exists: file.exists, hash };
-    const failed = (...errors: readonly ConfigIssue[]): Snapshot => ({
-      ...read,
-      valid: false,
-      errors,
-      warnings: [],
-    });
-    if (file.error !== undefined)
-      return failed({ layer: "file", file: file.path, key: "", message: file.error });
-    const reading: Reading | undefined = file.text === undefined ? undefined : readDocument(file.text);
-    if (reading && !reading.ok) {
-      return failed(...reading.errors.map((error) => unreadable(file.path, error)));
+    return { path: file.path, exists: file.exists, hash };
+  }
+
+  async function snapshotOf(file: FileRead): Promise<Snapshot> {
+    if (file.error !== undefined) {
+      const error = { layer: "file" as const, file: file.path, key: "", message: file.error };
+      return { ...readOf(file), valid: false, errors: [error], warnings: [] };
     }
-    const document = reading?.document;
-    const { env, flags = [] } = options;
-    const layered = composeLayers({ schema, leaves, names, file: file.path, document, env, flags });
-    return layered.valid ? { ...read, ...layered, document } : { ...read, ...layered };
-  };
+    // Loaded when there is something to judge: schema and parser are most of what a start would take.
+    const { judge } = await import("./judge.ts");
+    const input = { sections: sections(), file: file.path, text: file.text, env, flags };
+    return { ...readOf(file), ...judge(input) };
+  }
+
+  function plainOf(file: FileRead): LoadedSnapshot | undefined {
+    if (file.exists || file.error !== undefined || !defaults) return undefined;
+    const config = plainConfig(defaults, { env, flags });
+    if (!config) return undefined;
+    const { token } = config.gateway.auth;
+    return {
+      ...readOf(file),
+      valid: true,
+      config,
+      warnings: [],
+      secrets: token === undefined ? [] : [token],
+    };
+  }
 
   return {
     paths,
-    schema,
-    leaves,
-    readConfigFileSnapshot,
+    settings: async () => (await import("./judge.ts")).settingsOf(sections()),
+    readConfigFileSnapshot: async () => snapshotOf(await readFile(options, paths)),
     async load() {
-      const snapshot = await readConfigFileSnapshot();
+      const file = await readFile(options, paths);
+      const snapshot = plainOf(file) ?? (await snapshotOf(file));
       if (snapshot.valid) inForce = snapshot.config;
       return snapshot;
     },
@@ -127,19 +119,15 @@ async function readFile({ files }: ConfigStoreOptions, paths: Paths): Promise<Fi
         path,
         exists: true,
         text: undefined,
-        error: `Cannot read configuration ${quote(path)}: ${reason}`,
+        error: `Cannot read configuration ${JSON.stringify(path)}: ${reason}`,
       };
     }
   }
   const path = paths.configDefault;
   const error = paths.configNamed
-    ? `Cannot read configuration ${quote(path)}: there is no such file`
+    ? `Cannot read configuration ${JSON.stringify(path)}: there is no such file`
     : undefined;
   return { path, exists: false, text: undefined, error };
-}
-
-function unreadable(file: string, { line, column, key, reason }: TextIssue): ConfigIssue {
-  return { layer: "file", file, line, column, key, message: `Cannot read configuration: ${reason}` };
 }
 
 function toHex(bytes: Uint8Array): string {

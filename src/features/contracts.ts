@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { runsContract } from "./runs/contract.ts";
 import { sessionsContract } from "./sessions/contract.ts";
 import { systemContract } from "./system/contract.ts";
@@ -5,3 +6,9 @@ import { voicewakeContract } from "./voicewake/contract.ts";
 
 /** What the gateway itself says, without anyone to answer it: read by the generator, `gateway schema` and the tests. */
 export const contracts = [systemContract, sessionsContract, runsContract, voicewakeContract] as const;
+
+/** The sections that features add to the configuration. */
+export function configSections(): Record<string, z.ZodObject> {
+  const all: readonly { readonly name: string; readonly config?: () => z.ZodObject }[] = contracts;
+  return Object.fromEntries(all.flatMap(({ name, config }) => (config ? [[name, config()]] : [])));
+}

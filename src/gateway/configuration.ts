@@ -1,8 +1,8 @@
 import type { Flag } from "../config/env.ts";
 import { formatIssue } from "../config/issues.ts";
-import { secretValues } from "../config/redact.ts";
-import { type ConfigStore, createConfigStore, type ValidSnapshot } from "../config/store.ts";
-import { contracts } from "../features/contracts.ts";
+import { DEFAULTS } from "../config/defaults.ts";
+import { type ConfigStore, createConfigStore, type LoadedSnapshot } from "../config/store.ts";
+import { configSections } from "../features/contracts.ts";
 import { createLog, type LogFormat } from "../platform/log.ts";
 import type { Database, Log, Platform } from "../ports.ts";
 import { EXIT, StartError } from "./errors.ts";
@@ -20,7 +20,7 @@ export interface GatewayFlags {
 /** The configuration in force, and the log it asks for. */
 export interface Loaded {
   readonly store: ConfigStore;
-  readonly snapshot: ValidSnapshot;
+  readonly snapshot: Extract<LoadedSnapshot, { readonly valid: true }>;
   readonly log: Log;
   /** Texts the log hides. */
   readonly secrets: string[];
@@ -39,9 +39,6 @@ export async function loadConfiguration(
     { key: "gateway.auth.token", name: "--token", value: flags.token },
     { key: "gateway.log.format", name: "--log-format", value: flags.logFormat },
   ];
-  const sections = Object.fromEntries(
-    contracts.flatMap(({ name, config }) => (config ? [[name, config()]] : [])),
-  );
   const store = createConfigStore({
     files,
     crypto,
@@ -50,11 +47,12 @@ export async function loadConfiguration(
     configPath: flags.config,
     stateDir: flags.stateDir,
     flags: given.filter((flag) => flag.value !== undefined),
-    sections,
+    sections: configSections,
+    defaults: DEFAULTS,
   });
   const snapshot = await store.load();
   if (!snapshot.valid) throw new StartError(EXIT.config, snapshot.errors.map(formatIssue));
-  const secrets = [...secretValues(store.schema, snapshot.config)];
+  const secrets = [...snapshot.secrets];
   const { format, level } = snapshot.config.gateway.log;
   const logFormat: LogFormat = format;
   const log = createLog({

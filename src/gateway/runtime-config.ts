@@ -1,4 +1,5 @@
-import { type Config, toBind } from "../config/schema.ts";
+import type { Config } from "../config/schema.ts";
+import { toBind } from "../config/values.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Crypto, Files } from "../ports.ts";
 import { isIpv4, isLoopbackAddress } from "../rpc/address.ts";

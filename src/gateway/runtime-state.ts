@@ -1,5 +1,7 @@
-import type { ConfigStore, ValidSnapshot } from "../config/store.ts";
-import { toModels } from "../config/schema.ts";
+import type { z } from "zod";
+import type { ConfigStore } from "../config/store.ts";
+import type { Loaded } from "./configuration.ts";
+import { toModels } from "../config/values.ts";
 import type { Health } from "../contract/frames.ts";
 import { createLifetime, type Feature, type FeatureContext, type Lifetime } from "../feature.ts";
 import { createRunsFeature } from "../features/runs/feature.ts";
@@ -22,7 +24,7 @@ import { VERSION } from "../version.ts";
 /** What the runtime state is made of. */
 export interface RuntimeParts {
   readonly store: ConfigStore;
-  readonly snapshot: ValidSnapshot;
+  readonly snapshot: Loaded["snapshot"];
   readonly db: Database;
   readonly runner: Runner;
   /** The model of a session nobody gave one, for people. */
@@ -61,7 +63,7 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
   const sessions: Sessions = new Sessions({
     ...parts,
     publish: hub.publisher(sessionsContract),
-    keepMax: () => keepMaxOf(store),
+    keepMax: () => sectionOf(store, sessionsContract).keepMax,
     defaultAgent: () => defaultAgentOf(store),
     isActive: (sessionId) => runs.isActive(sessionId),
   });
@@ -112,8 +114,7 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
 function startFeature(feature: Feature, state: GatewayRuntimeState, parts: RuntimeParts): void {
   const { clock, timers, crypto, log, store } = parts;
   const context: FeatureContext = {
-    // The root schema has this section from the feature's own contract.
-    config: () => store.current()[feature.name] as ReturnType<FeatureContext["config"]>,
+    config: () => sectionOf(store, feature),
     publish: state.hub.publisher(feature),
     clock,
     timers,
@@ -125,9 +126,12 @@ function startFeature(feature: Feature, state: GatewayRuntimeState, parts: Runti
   state.lifetime.onStop(state.table.add(feature, handlers));
 }
 
-function keepMaxOf(store: ConfigStore): number {
-  const section = sessionsContract.config?.().parse(store.current()[sessionsContract.name]);
-  return section?.keepMax ?? 0;
+/** A feature's section: the root schema has it from that feature's own contract. */
+function sectionOf<C extends z.ZodObject>(
+  store: ConfigStore,
+  { name }: { readonly name: string; readonly config?: (() => C) | undefined },
+): z.output<C> {
+  return store.current()[name] as z.output<C>;
 }
 
 /** The one marked as default, else the first, else `main`: what the original does. */

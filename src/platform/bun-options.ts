@@ -32,7 +32,8 @@ export function bunServeOptions(options: ServeOptions, fetch: Fetch) {
       backpressureLimit: options.socket.bufferedBytesMax,
       // ...and its caller decides: cut by the runtime, the client would never see its 4008.
       closeOnBackpressureLimit: false,
-      // Any byte resets the runtime's timer, so a half frame sent byte by byte would live for ever: `Pings` decides.
+      // Any byte resets the runtime's timer, so a half frame sent byte by byte would live for ever: `Pings`
+      // decides.
       idleTimeout: 0,
       sendPings: false,
       // Costs memory and CPU per socket, and sizes of compressed secrets can be measured.

@@ -55,7 +55,8 @@ export class BunSocket implements Socket {
   }
 
   terminate(): void {
-    // After `close` this does nothing: the runtime itself cuts a peer that does not take its close frame, in 4 s.
+    // After `close` this does nothing: the runtime itself cuts a peer that does not take its close frame,
+    // in 4 s.
     this.#ws?.terminate();
   }
 

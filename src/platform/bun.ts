@@ -30,7 +30,10 @@ export function createBunPlatform(): Platform {
   };
 }
 
-/** The runtime's own writer: does not block on a stalled pipe, and `process.stdout` alone is 12 ms of a start. */
+/**
+ * The runtime's own writer: does not block on a stalled pipe, and `process.stdout` alone is 12 ms of a
+ * start.
+ */
 function output(fd: number, file: Bun.BunFile): TextSink {
   let writer: Bun.FileSink | undefined;
   return new Output(

@@ -8,7 +8,9 @@ export const systemClock: Clock = {
   elapsed: () => performance.now(),
 };
 
-/** The runtime's timers. What a callback throws reaches `Process.onUncaught`; an interval goes on after it. */
+/**
+ * The runtime's timers. What a callback throws reaches `Process.onUncaught`; an interval goes on after it.
+ */
 export const systemTimers: Timers = {
   after(ms, work) {
     const timer = setTimeout(work, Math.min(ms, delayMsMax));

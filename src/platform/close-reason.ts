@@ -1,4 +1,7 @@
-/** Bytes of a close reason: a control frame has 125 in all, two are the code (RFC 6455 §5.5); PROTOCOL §6 says 120. */
+/**
+ * Bytes of a close reason: a control frame has 125 in all, two are the code (RFC 6455 §5.5); PROTOCOL §6
+ * says 120.
+ */
 const reasonBytesMax = 120;
 
 const encoder = new TextEncoder();

@@ -99,7 +99,10 @@ class SqliteStatement implements Statement {
   }
 }
 
-/** Rows come without a prototype and may hold what the port does not know: bytes, and integers as bigint if asked. */
+/**
+ * Rows come without a prototype and may hold what the port does not know: bytes, and integers as bigint if
+ * asked.
+ */
 function plain(row: Record<string, unknown>): SqlRow {
   const values: Record<string, SqlValue> = {};
   for (const [name, value] of Object.entries(row)) {

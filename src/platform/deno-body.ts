@@ -1,6 +1,8 @@
 import { refusal } from "./refusal.ts";
 
-/** Answers the request unless its body is larger than allowed, by its own word or when it has been counted. */
+/**
+ * Answers the request unless its body is larger than allowed, by its own word or when it has been counted.
+ */
 export async function withBodyLimit(
   request: Request,
   bytesMax: number,

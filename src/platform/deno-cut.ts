@@ -1,9 +1,9 @@
 /**
  * Cuts a connection at once.
  *
- * Deno has no public call for it: `close()` waits for the peer's answer for ever, which would let a silent stranger
- * keep its place. Its own idle timer closes the resource behind the socket, so that is what this does. A version
- * without that inner call keeps the polite way; the conformance suite would show it.
+ * Deno has no public call for it: `close()` waits for the peer's answer for ever, which would let a silent
+ * stranger keep its place. Its own idle timer closes the resource behind the socket, so that is what this
+ * does. A version without that inner call keeps the polite way; the conformance suite would show it.
  */
 export function cutSocket(ws: WebSocket): void {
   const close = tryClose();

@@ -20,8 +20,8 @@ type SocketStart = {
 };
 
 /**
- * Bytes that wait here even for a reader that keeps up, since every write is asynchronous: about what a kernel's
- * buffer holds. Only more than this is "queued".
+ * Bytes that wait here even for a reader that keeps up, since every write is asynchronous: about what a
+ * kernel's buffer holds. Only more than this is "queued".
  */
 const inPassingBytesMax = 64 * 1024;
 
@@ -34,7 +34,9 @@ export function attachSocket(start: SocketStart, parts: DenoSocketParts): void {
   socket.listen();
 }
 
-/** One connection. The runtime bounds neither messages nor buffer and cannot cut; all of that is done here. */
+/**
+ * One connection. The runtime bounds neither messages nor buffer and cannot cut; all of that is done here.
+ */
 class DenoSocket implements Socket {
   readonly remoteAddress: string;
   readonly #ws: WebSocket;

@@ -1,10 +1,16 @@
 /** What the watch asks of a socket. */
 type Draining = { bufferedBytes(): number; drained(): void };
 
-/** Distance of looks at the buffers: a reader that resumes is served again soon, a stuck one costs nothing to watch. */
+/**
+ * Distance of looks at the buffers: a reader that resumes is served again soon, a stuck one costs nothing
+ * to watch.
+ */
 const lookMs = 20;
 
-/** Tells sockets that their buffer is empty again, on a runtime that does not. Runs only while one has to be told. */
+/**
+ * Tells sockets that their buffer is empty again, on a runtime that does not. Runs only while one has to be
+ * told.
+ */
 export class Drains {
   readonly #waiting = new Set<Draining>();
   #timer: ReturnType<typeof setInterval> | undefined;

@@ -1,6 +1,7 @@
 /**
- * Characters that end a line, move the cursor, reorder or hide text, and halves of pairs: C0, DEL, C1, soft hyphen,
- * Arabic letter mark, zero width and bidirectional marks, line separators, byte order mark, interlinear anchors.
+ * Characters that end a line, move the cursor, reorder or hide text, and halves of pairs: C0, DEL, C1, soft
+ * hyphen, Arabic letter mark, zero width and bidirectional marks, line separators, byte order mark,
+ * interlinear anchors.
  */
 const UNPRINTABLE =
   // oxlint-disable-next-line no-control-regex -- they are what it looks for

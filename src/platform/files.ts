@@ -31,8 +31,8 @@ export const nodeDirectories: Directories = {
 };
 
 /**
- * Files through `node:fs`, for few and small ones: everything but `fsync` takes microseconds and is done at once,
- * which also spares the start the loading of the asynchronous half of that module.
+ * Files through `node:fs`, for few and small ones: everything but `fsync` takes microseconds and is done at
+ * once, which also spares the start the loading of the asynchronous half of that module.
  */
 export function createFiles(directories: Directories = nodeDirectories): Files {
   return {

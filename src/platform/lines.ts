@@ -1,7 +1,10 @@
 /** Characters of one line before it is handed over in pieces. */
 const lineCharsMax = 1024 * 1024;
 
-/** Splits UTF-8 text into lines, without their ends; what follows the last end is a line too, if it is anything. */
+/**
+ * Splits UTF-8 text into lines, without their ends; what follows the last end is a line too, if it is
+ * anything.
+ */
 export async function* splitLines(input: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder();
   let rest = "";

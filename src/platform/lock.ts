@@ -2,8 +2,8 @@ import type { Stop } from "../ports.ts";
 import { isBusy, openSqlite } from "./sqlite.ts";
 
 /**
- * Holds a write transaction of a small SQLite file: the system ends that lock with the process, however it ends,
- * and SQLite itself keeps a second holder in this process out.
+ * Holds a write transaction of a small SQLite file: the system ends that lock with the process, however it
+ * ends, and SQLite itself keeps a second holder in this process out.
  *
  * Never open the file otherwise while it is held: closing any descriptor of it releases the lock.
  */

@@ -82,7 +82,8 @@ function jsonValue(value: string | number | boolean): string {
 }
 
 function textLine({ atMs, level, message, fields }: Entry): string {
-  const time = new Date(atMs).toTimeString().slice(0, 8);
+  // UTC: the first look at the local time zone costs a start 6 ms and 4 MiB.
+  const time = `${new Date(atMs).toISOString().slice(11, 19)}Z`;
   const rest = fields.map(([name, value]) => ` ${bare(name)}=${textValue(value)}`);
   return `${time} ${level.padEnd(5)} ${bare(message)}${rest.join("")}\n`;
 }
@@ -102,7 +103,10 @@ function cleanValue(
   return typeof value === "number" && hidden === String(value) ? value : cut(hidden);
 }
 
-/** Replaces every secret, also as it looks inside JSON text or a URL; the longest first, as one may hold another. */
+/**
+ * Replaces every secret, also as it looks inside JSON text or a URL; the longest first, as one may hold
+ * another.
+ */
 function hider(secrets: readonly string[]): (text: string) => string {
   const forms = secrets
     .filter((secret) => secret.length >= secretCharsMin)

@@ -13,11 +13,22 @@ const BUSY = 5;
  * may hold on it elsewhere in this process.
  */
 export function openSqlite(path: string, busyMs: number): DatabaseSync {
-  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found) secure(path, found);
-  else closeSync(openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600));
+  // A process that starts at the same moment may make it between the two: then it is one that exists.
+  if (found || !create(path)) secure(path, found ?? lstatSync(path));
   return new DatabaseSync(path, { timeout: busyMs, enableForeignKeyConstraints: true });
+}
+
+/** @returns false when it exists by now */
+function create(path: string): boolean {
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+  try {
+    closeSync(openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600));
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
 }
 
 function secure(path: string, found: Stats): void {

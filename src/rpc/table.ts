@@ -7,6 +7,8 @@ export interface MethodEntry {
   readonly feature: string;
   readonly method: Method;
   readonly handler: AnyHandler;
+  /** How often it was called; the dispatcher counts. */
+  calls: number;
 }
 
 export interface EventEntry {
@@ -51,7 +53,7 @@ export function createTable(): Table {
       const addedEvents = Object.entries(feature.events);
       for (const [name, method] of addedMethods) {
         const handler = handlers[name];
-        if (handler) methods.set(name, { name, feature: feature.name, method, handler });
+        if (handler) methods.set(name, { name, feature: feature.name, method, handler, calls: 0 });
       }
       for (const [name, event] of addedEvents) events.set(name, { name, feature: feature.name, event });
       return () => {

@@ -21,6 +21,14 @@ const PARTS: Readonly<Record<string, Part>> = {
     );
   },
 
+  async directory({ files, process }, [path = ""]) {
+    await files.ensurePrivateDir(path);
+    process.stdout.write("made\n");
+    await process.stdout.flush();
+    // What is still being fetched must not be waited for.
+    process.exit(0);
+  },
+
   async lines({ process }) {
     for await (const line of process.lines()) process.stdout.write(`${JSON.stringify(line)}\n`);
     process.stdout.write("end\n");

@@ -11,7 +11,10 @@ export const CLOSE = 8;
 export const PING = 9;
 export const PONG = 10;
 
-/** A client that can do what libraries refuse to: odd frames, half frames, silence. Answers nothing by itself. */
+/**
+ * A client that can do what libraries refuse to: odd frames, half frames, silence. Answers nothing by
+ * itself.
+ */
 export class RawClient {
   readonly frames = new Events<Frame>();
   readonly ended: Promise<void>;

@@ -48,6 +48,15 @@ export function socketSuite({ platform, test, idleCodeOnWire }: Subject): void {
     await silent.stop();
   });
 
+  test("socket: compression is not agreed to", async () => {
+    const { connect, stop } = await serve(platform);
+    const { client, head } = await connect({ "Sec-WebSocket-Extensions": "permessage-deflate" });
+    assert.doesNotMatch(head, /sec-websocket-extensions/i);
+    client.text("echo plainly");
+    assert.equal((await client.next("the echo")).payload.toString(), "echo plainly");
+    await stop();
+  });
+
   for (const [what, request] of [
     ["a plain request", "GET /ws HTTP/1.1\r\nHost: x\r\n\r\n"],
     [

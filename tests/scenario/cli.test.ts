@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmod, mkdir, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
 import { tempDir } from "../support/temp.ts";
 import { type Program, runProgram, startProgram } from "./program.ts";

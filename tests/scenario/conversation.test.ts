@@ -1,9 +1,12 @@
 /** People and programs talk to a model through the built gateway, which is stopped, killed and started again. */
-import { expect, onTestFinished, test } from "bun:test";
+import { expect, onTestFinished, setDefaultTimeout, test } from "bun:test";
 import { createIdempotencyKey, type GatewayClient, type Message } from "../../src/client/mod.ts";
 import { createHome, type Gateway, type Home, runBinary, startGateway } from "../support/binary.ts";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
 import { listen, type Listener } from "../support/sdk.ts";
+
+/** More than the wait for whatever is missing, which says what that was. */
+setDefaultTimeout(30_000);
 
 const API_KEY = "sk-conversation-0123456789abcdef";
 
@@ -139,7 +142,9 @@ test.each(["reset", "close", "mid_event"] as const)(
   "a stream that is cut off (%s) is an error that keeps what was said",
   async (how) => {
     const { models, person } = await start();
-    models.queue({ kind: "cut", how, after: TEXT.slice(0, 3), gated: true });
+    // One event: a reset takes with it what has not been read.
+    const partial = TEXT.slice(0, 3).join("");
+    models.queue({ kind: "cut", how, after: [partial], gated: true });
     const runId = await send(person.client, "main", "Go on");
     const asked = await models.next();
     await person.chat(runId, "delta");
@@ -153,7 +158,7 @@ test.each(["reset", "close", "mid_event"] as const)(
     expect(await person.client.call("agent.wait", { runId })).toMatchObject({ status: "error", error });
     const kept = await history(person.client, "main");
     expect(kept.at(-1)).toEqual(message as Message);
-    expect(said(kept)).toEqual(["user: Go on", `assistant: ${TEXT.slice(0, 3).join("")} (error)`]);
+    expect(said(kept)).toEqual(["user: Go on", `assistant: ${partial} (error)`]);
   },
 );
 
@@ -165,9 +170,9 @@ test("one run is aborted and its request ends; the one beside it goes on", async
   const wantedRequest = await models.next();
   const unwanted = await send(person.client, "unwanted", "Stop talking soon");
   const unwantedRequest = await models.next();
-  // The role, and two words.
-  wantedRequest.release(3);
-  unwantedRequest.release(3);
+  // The role, and a word.
+  wantedRequest.release(2);
+  unwantedRequest.release(2);
   await Promise.all([person.chat(wanted, "delta"), person.chat(unwanted, "delta")]);
 
   const calledMs = performance.now();
@@ -193,7 +198,7 @@ test("one run is aborted and its request ends; the one beside it goes on", async
   ]);
   const kept = await history(person.client, "unwanted");
   expect(kept.at(-1)).toEqual(message as Message);
-  expect(said(kept)[1]).toMatch(/^assistant: Grüße (aus )?\(aborted\)$/);
+  expect(said(kept)).toEqual(["user: Stop talking soon", `assistant: ${TEXT[0]} (aborted)`]);
   expect(said(await history(person.client, "wanted"))).toEqual([
     "user: Keep talking",
     `assistant: ${TEXT.join("")}`,

@@ -66,15 +66,8 @@ export async function listen(
       const fits = ({ event, payload }: Told): boolean =>
         event === "chat" && payload["runId"] === runId && payload["state"] === state;
       const { payload } = await until(`chat event "${state}" of run ${runId}`, fits);
-      // The SDK promises as much of an event with this name; the state was just looked at.
-      return payload as never;
-    },
-    async state(name) {
-      const { payload } = await until(
-        `state "${name}"`,
-        (one) => one.event === "state" && one.payload["name"] === name,
-      );
-      return payload as ClientState;
+      // What the SDK promises of an event with this name; its state was just looked at.
+      return payload as unknown as Extract<Chat, { state: typeof state }>;
     },
   };
 }

@@ -22,7 +22,7 @@ async function loadedWith(path: string): Promise<Set<string>> {
 }
 
 const SERVER =
-  /^(zod|hono|openai|jsonc-parser)|^src\/(gateway\.ts|rpc|http|features|agents|config\/(?!nearest))/;
+  /^(zod|hono|openai|jsonc-parser)|^src\/(gateway\.ts|rpc\/(?!address)|http|features|agents|config\/(?!nearest|paths|values))/;
 
 test.each(["main", "call", "chat", "status", "version", "help"])(
   "%s loads neither server nor schemas",

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
 import { bare, classic } from "../../../src/config/leaves.ts";
-import { type Bind, expandHome, rootSchema, toBind, toModels } from "../../../src/config/schema.ts";
+import { rootSchema } from "../../../src/config/schema.ts";
+import { type Bind, expandHome, toBind, toModels } from "../../../src/config/values.ts";
 import { leaves, schema } from "./support.ts";
 
 describe("the schema", () => {

@@ -5,7 +5,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { formatIssue } from "../../../src/config/issues.ts";
 import { resolvePaths } from "../../../src/config/paths.ts";
-import { type ConfigStoreOptions, createConfigStore, type Snapshot } from "../../../src/config/store.ts";
+import {
+  type ConfigStoreOptions,
+  createConfigStore,
+  type LoadedSnapshot,
+} from "../../../src/config/store.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
 import { machine } from "./support.ts";
 
@@ -26,7 +30,7 @@ async function put(path: string, text: string): Promise<string> {
 const open = (options: Partial<ConfigStoreOptions> = {}) =>
   createConfigStore({ ...machine, env: {}, home, ...options });
 
-function errorsOf(snapshot: Snapshot): string[] {
+function errorsOf(snapshot: LoadedSnapshot): string[] {
   return snapshot.valid ? [] : snapshot.errors.map(formatIssue);
 }
 
@@ -55,7 +59,8 @@ describe("loading", () => {
       path,
       hash: createHash("sha256").update(text).digest("hex"),
     });
-    expect(snapshot.valid && snapshot.document?.text).toBe(text);
+    const whole = await store.readConfigFileSnapshot();
+    expect(whole.valid && whole.document?.text).toBe(text);
     expect(store.current()).toBe(snapshot.valid ? snapshot.config : store.current());
     expect(store.current().gateway.port).toBe(4);
   });

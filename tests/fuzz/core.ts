@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { ECHO_MODEL, createEchoRuntime } from "../../src/agents/echo.ts";
+import type { Methods } from "../../src/contract/define.ts";
+import { loadConfiguration } from "../../src/gateway/configuration.ts";
+import { createGatewayRuntimeState } from "../../src/gateway/runtime-state.ts";
+import { openDatabase } from "../../src/platform/database.ts";
+import { Admission } from "../../src/rpc/admission.ts";
+import { Authenticator, type Grant } from "../../src/rpc/auth.ts";
+import { Connection, type ConnectionParts } from "../../src/rpc/connection.ts";
+import { ALL_SCOPES } from "../../src/rpc/scopes.ts";
+import { quietPlatform } from "../support/gateway.ts";
+import { createCountingCrypto, createMemoryLog, createMemorySocket } from "../support/ports.ts";
+import { createFakeTime } from "../support/time.ts";
+
+export const TOKEN = "the-token-of-the-fuzzer-0123456789";
+
+/** Few sessions: what frames do to each other happens within them, and lists of them stay short. */
+export const CONFIG = JSON.stringify({
+  gateway: { auth: { mode: "token", token: TOKEN }, trustedProxies: ["127.0.0.1"], log: { format: "json" } },
+  agents: { defaults: { model: "echo/echo" } },
+  sessions: { keepMax: 100 },
+});
+
+/** The whole gateway behind its sockets, with every feature it has: real database, time that is told to pass. */
+export async function createCore() {
+  const { platform, home } = quietPlatform({ config: CONFIG });
+  const loaded = await loadConfiguration(undefined, platform, {});
+  const time = createFakeTime();
+  const crypto = createCountingCrypto();
+  const log = createMemoryLog();
+  const ports = { clock: time.clock, timers: time.timers, crypto, log };
+  const db = openDatabase(join(home, "fuzz.db"));
+  // Whether a run outlives a power cut is not asked here, and waiting for the disk would take longer than all the rest.
+  db.exec("PRAGMA synchronous = OFF");
+  const state = createGatewayRuntimeState({
+    ...loaded,
+    ...ports,
+    db,
+    runner: { open: async () => ({ model: ECHO_MODEL, runtime: createEchoRuntime(time.timers) }) },
+    defaultModel: () => ECHO_MODEL,
+    runtime: "test",
+    rssBytes: () => 0,
+  });
+  const methods: Methods = Object.fromEntries(
+    state.table.methods().map(({ name, method }) => [name, method]),
+  );
+  const admission = new Admission(() => 1_024);
+  const parts: ConnectionParts = {
+    ...state,
+    ...ports,
+    authenticator: new Authenticator({ mode: "token", secret: TOKEN }, ports),
+    isAccepting: () => true,
+    server: {
+      name: "gateway",
+      version: "0.0.0",
+      runtime: "test",
+      configPath: "/c",
+      stateDir: "/s",
+      frameBytesMax: 1024 * 1024,
+      health: state.health,
+    },
+  };
+
+  /** Opens a socket, known by its upgrade or not at all. */
+  function open({ address, isKnown, isJsonRpc }: { address: string; isKnown: boolean; isJsonRpc: boolean }) {
+    const grant: Grant | undefined = isKnown ? { credential: "token", scopes: ALL_SCOPES } : undefined;
+    const socket = createMemorySocket(address);
+    const place = admission.admit(address, isKnown);
+    if (place instanceof Error) throw place;
+    const connection = new Connection(parts, { address, place, isJsonRpc, grant }, socket);
+    return { connection, socket };
+  }
+
+  return {
+    ...state,
+    methods,
+    time,
+    log,
+    open,
+    admission,
+    async stop(): Promise<void> {
+      await state.lifetime.stop();
+      db.close();
+    },
+  };
+}

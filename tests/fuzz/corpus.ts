@@ -1,0 +1,135 @@
+// What a well-behaved client sends: valid requests of every method, made from the methods' own schemas.
+import { z } from "zod";
+import type { Methods } from "../../src/contract/define.ts";
+import { createRandom, type Random } from "./random.ts";
+
+export type Dialect = "plain" | "jsonrpc" | "frames";
+export const DIALECTS = ["plain", "jsonrpc", "frames"] as const;
+
+/** Stands for the newest run: whoever sends the frame puts its id there. */
+export const RUN_PLACE = "@run";
+
+/** One request as a method and its params, in no dialect yet. */
+export interface Sample {
+  readonly method: string;
+  readonly params: Record<string, unknown>;
+}
+
+type Schema = z.core.JSONSchema.JSONSchema;
+
+/** Values that mean something, by the name of the parameter: schemas say what fits, not what is there. */
+const WORDS: Readonly<Record<string, readonly [unknown, ...unknown[]]>> = {
+  key: ["main", "talk", "ünïcode ключ 🔑", "a:b/c", "x"],
+  sessionKey: ["main", "talk", "ünïcode ключ 🔑", "a:b/c", "x"],
+  idempotencyKey: ["k1", "k2", "k3", "k4"],
+  runId: [RUN_PLACE],
+  agentId: ["main"],
+  model: ["echo/echo"],
+  timeoutMs: [1, 50, 1_000],
+  before: ["1", "7"],
+  after: ["2", "1000000"],
+};
+
+const TEXTS = [
+  "hello",
+  "a longer text of some words",
+  "日本語",
+  "🙂🙂",
+  "line\nbreak",
+  "%s ${x} {{y}}",
+] as const;
+
+/** Requests enough that every optional parameter is there in some and missing in others. */
+const PER_METHOD = 24;
+
+/** Valid requests of every method, the same for the same seed. */
+export function createSamples(seed: number, methods: Methods): Sample[] {
+  const random = createRandom(seed);
+  return Object.entries(methods).flatMap(([method, { params }], index) => {
+    const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" });
+    return Array.from({ length: PER_METHOD }, (_, n) => {
+      const value = objectOf(schema, random);
+      // Few keys make repeats and conflicts; a key of its own makes the thing happen.
+      if ("idempotencyKey" in value && random.chance(0.8)) value["idempotencyKey"] = `key-${index}-${n}`;
+      return { method, params: value };
+    });
+  });
+}
+
+/** Params of `connect` that are let in, but for the credential, which is the caller's. */
+export function connectSample(random: Random, auth: unknown): Sample {
+  const optional = {
+    minProtocol: 1,
+    maxProtocol: random.pick([1, 4]),
+    client: { id: "fuzz", version: "0", platform: "linux", mode: "test", instanceId: `i-${random.below(9)}` },
+    role: random.pick(["operator", "node"]),
+    scopes: random.pick([["read"], ["operator.write", "read"], ["admin"], [], ["nothing-known"]]),
+    device: { id: "d", publicKey: "p" },
+    caps: ["canvas"],
+    locale: "de",
+    userAgent: "fuzz/0",
+    resume: { epoch: random.pick(["epoch-0", "id-000001"]), seq: random.below(50) },
+  };
+  const kept = Object.entries(optional).filter(() => random.chance(0.3));
+  return { method: "connect", params: { auth, ...Object.fromEntries(kept) } };
+}
+
+/** The request as this dialect writes it. */
+export function toRequest(
+  dialect: Dialect,
+  id: unknown,
+  { method, params }: Sample,
+): Record<string, unknown> {
+  if (dialect === "plain") return { id, method, params };
+  return dialect === "jsonrpc" ? { jsonrpc: "2.0", id, method, params } : { type: "req", id, method, params };
+}
+
+function objectOf({ properties = {}, required = [] }: Schema, random: Random): Record<string, unknown> {
+  const wanted = Object.entries(properties).filter(([name]) => required.includes(name) || random.chance(0.4));
+  return Object.fromEntries(
+    wanted.map(([name, schema]) => [
+      name,
+      WORDS[name] ? random.pick(WORDS[name]) : valueOf(schema as Schema, random),
+    ]),
+  );
+}
+
+function valueOf(schema: Schema, random: Random): unknown {
+  if (schema.const !== undefined) return schema.const;
+  if (schema.enum) return random.oneOf(schema.enum);
+  const variants = schema.anyOf ?? schema.oneOf;
+  if (variants) return valueOf(random.oneOf(variants) ?? {}, random);
+  switch (schema.type) {
+    case "object":
+      return objectOf(schema, random);
+    case "array":
+      return arrayOf(schema, random);
+    case "string":
+      return textOf(schema, random);
+    case "integer":
+    case "number":
+      return numberOf(schema, random);
+    case "boolean":
+      return random.chance(0.5);
+    default:
+      return null;
+  }
+}
+
+function arrayOf({ items, minItems = 0, maxItems = 5 }: Schema, random: Random): unknown[] {
+  const length = Math.max(minItems, random.below(Math.min(maxItems, 5) + 1));
+  // Apart from each other: some lists want no value twice.
+  return Array.from({ length }, (_, n) => {
+    const value = valueOf((items ?? {}) as Schema, random);
+    return typeof value === "string" ? `${value.trim().slice(0, 30)} ${n}` : value;
+  });
+}
+
+function textOf({ minLength = 0, maxLength = 1_000 }: Schema, random: Random): string {
+  return random.pick(TEXTS).padEnd(minLength, "x").slice(0, maxLength);
+}
+
+function numberOf({ minimum = 0, maximum = 1_000 }: Schema, random: Random): number {
+  const edge = random.pick([minimum, maximum, minimum + random.below(10)]);
+  return Math.min(Math.max(edge, minimum), maximum);
+}

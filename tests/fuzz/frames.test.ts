@@ -1,0 +1,266 @@
+// Mutated frames into the whole gateway but its sockets: each request is answered once, in its dialect, and nothing breaks.
+import { describe, expect, test } from "bun:test";
+import { CLOSE, type ErrorCode, ERROR_CODES } from "../../src/contract/errors.ts";
+import { createCore, TOKEN } from "./core.ts";
+import { createSamples, type Dialect, RUN_PLACE, toRequest } from "./corpus.ts";
+import { createFrames, type FrameData } from "./mutate.ts";
+import { type Answer, debtOf, readAnswer, textOf } from "./oracle.ts";
+import { createRandom } from "./random.ts";
+
+const SEED = 20_260_101;
+const FRAMES = 200_000;
+/** Frames between two moments at which everything has to be answered. */
+const SETTLE_EVERY = 2_000;
+const CLIENTS = 10;
+const HEAP_GROWTH_MAX = 48 * 1024 * 1024;
+
+/** What mutated frames must have been answered with, or they do not reach far. `timeout` and the like need time or an agent. */
+const CODES_MET: readonly ErrorCode[] = [
+  "parse_error",
+  "invalid_request",
+  "unknown_method",
+  "invalid_params",
+  "unauthorized",
+  "forbidden",
+  "not_found",
+  "conflict",
+  "too_large",
+  "busy",
+  "unavailable",
+];
+
+/** Why the gateway may end a client that misbehaves. */
+const CLOSES: readonly number[] = [
+  CLOSE.protocol,
+  CLOSE.unauthorized,
+  CLOSE.rateLimited,
+  CLOSE.version,
+  CLOSE.idle,
+  1009,
+];
+
+type Core = Awaited<ReturnType<typeof createCore>>;
+
+/** What is owed less what has come: zero for each id when all is answered. */
+class Account {
+  readonly #open = new Map<string, number>();
+  /** Answers nobody asked for. */
+  excess = 0;
+
+  owe(ids: readonly string[], isBatch: boolean): void {
+    for (const name of names(ids, isBatch)) this.#open.set(name, (this.#open.get(name) ?? 0) + 1);
+  }
+
+  pay({ ids, kind }: Answer): void {
+    for (const name of names(ids, kind === "batch")) {
+      const left = (this.#open.get(name) ?? 0) - 1;
+      if (left < 0) throw new Error(`an answer to ${name} that nobody waits for`);
+      if (left === 0) this.#open.delete(name);
+      else this.#open.set(name, left);
+    }
+  }
+
+  unpaid(): string[] {
+    return [...this.#open.keys()];
+  }
+}
+
+/** A batch is one answer, whatever the order in it. */
+function names(ids: readonly string[], isBatch: boolean): readonly string[] {
+  if (!isBatch) return ids;
+  return ids.length === 0 ? [] : [`[${[...ids].sort().join()}]`];
+}
+
+/** One client, what it is owed, and what it got. */
+function openClient(core: Core, number: number) {
+  const random = createRandom(SEED, number, 7);
+  const isJsonRpc = random.chance(0.2);
+  const usual: Dialect = isJsonRpc
+    ? "jsonrpc"
+    : random.pick(["plain", "plain", "jsonrpc", "jsonrpc", "frames"]);
+  let isStranger = random.chance(0.5);
+  const address = `10.0.${(number >> 8) & 255}.${number & 255}`;
+  const { connection, socket } = core.open({ address, isKnown: !isStranger, isJsonRpc });
+  const account = new Account();
+  let dialect: Dialect | undefined = isJsonRpc ? "jsonrpc" : undefined;
+
+  return {
+    usual,
+    socket,
+    account,
+    isStranger: () => isStranger,
+    send(data: FrameData, runId: string): void {
+      const text = textOf(data).replaceAll(RUN_PLACE, runId);
+      const debt = debtOf(text, dialect);
+      dialect = debt.dialect;
+      account.owe(debt.ids, debt.isBatch);
+      connection.message(text);
+    },
+    /** Reads what came. @throws Error for anything that is not right about it */
+    read(met: Map<string, number>): string | undefined {
+      let runId: string | undefined;
+      for (const text of socket.frames.splice(0)) {
+        const answer = readAnswer(text);
+        if (dialect && answer.dialect !== dialect && answer.kind !== "event")
+          throw new Error(`a ${answer.dialect} frame for a ${dialect} client: ${text.slice(0, 200)}`);
+        if (answer.kind === "event") continue;
+        account.pay(answer);
+        for (const code of answer.codes) met.set(code, (met.get(code) ?? 0) + 1);
+        if (answer.codes.length === 0) met.set("ok", (met.get("ok") ?? 0) + 1);
+        if (answer.codes.includes("internal")) throw new Error(`an internal error: ${text}`);
+        runId = /"runId":"([^"]+)","status"/.exec(text)?.[1] ?? runId;
+        if (text.includes('"hello-ok"')) isStranger = false;
+      }
+      return runId;
+    },
+    /** What the platform does once the socket is closed. */
+    gone(code: number): void {
+      connection.close(code, "");
+    },
+  };
+}
+
+/** Lets time pass until no run goes on and every request is answered. */
+async function settle(core: Core): Promise<void> {
+  for (let n = 0; n < 20_000; n++) {
+    const { active, queued } = core.runs.counts();
+    if (core.dispatcher.active() + active + queued === 0) return;
+    core.time.advance(100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error(`not quiet: ${JSON.stringify(core.runs.counts())}, ${core.dispatcher.active()} requests`);
+}
+
+function heapBytes(): number {
+  Bun.gc(true);
+  return process.memoryUsage().heapUsed;
+}
+
+function prototypes(): string {
+  const all = [Object, Array, Function, String, Number, Map, Promise].map(
+    ({ prototype }) => prototype as object,
+  );
+  return JSON.stringify(all.map((prototype) => Reflect.ownKeys(prototype).map(String)));
+}
+
+test("the same seed and number make the same frame, another number another", async () => {
+  const core = await createCore();
+  const [one, two] = [1, 2].map(() => createFrames(SEED, core));
+  for (let index = 0; index < 1_000; index++)
+    expect(two?.(index, "plain")).toEqual(one?.(index, "plain") ?? "");
+  const all = new Set(Array.from({ length: 1_000 }, (_, index) => String(one?.(index, "plain"))));
+  expect(all.size).toBeGreaterThan(900);
+  await core.stop();
+});
+
+describe("unchanged", () => {
+  test("requests of every method are answered with a result", async () => {
+    const core = await createCore();
+    const answered = new Set<string>();
+    let runId = "none";
+    // Twice: what is asked about has to be there first.
+    for (const dialect of ["plain", "jsonrpc"] as const) {
+      const { connection, socket } = core.open({
+        address: "::1",
+        isKnown: true,
+        isJsonRpc: dialect === "jsonrpc",
+      });
+      for (const sample of createSamples(SEED, core.methods)) {
+        connection.message(
+          JSON.stringify(toRequest(dialect, sample.method, sample)).replaceAll(RUN_PLACE, runId),
+        );
+        await settle(core);
+        for (const text of socket.frames.splice(0)) {
+          const { kind, ids, codes } = readAnswer(text);
+          expect(codes, text).not.toContainAnyValues(["internal", "invalid_request", "unknown_method"]);
+          if (kind === "reply" && codes.length === 0) answered.add(String(JSON.parse(ids[0] ?? "")));
+          runId = /"runId":"([^"]+)","status"/.exec(text)?.[1] ?? runId;
+        }
+      }
+    }
+    expect([...answered].sort()).toEqual(Object.keys(core.methods).sort());
+    await core.stop();
+  });
+});
+
+describe("mutated", () => {
+  test(`of ${FRAMES.toLocaleString("en")} frames each request is answered once, and nothing else happens`, async () => {
+    const before = prototypes();
+    const core = await createCore();
+    const timersAtRest = core.time.pending();
+    const frame = createFrames(SEED, { methods: core.methods, auth: { token: TOKEN } });
+    const random = createRandom(SEED);
+    const met = new Map<string, number>();
+    const closes = new Map<number, number>();
+    let opened = 0;
+    let runId = "none";
+    let heapThen = 0;
+    const clients = Array.from({ length: CLIENTS }, () => openClient(core, opened++));
+
+    function replaceClosed(): void {
+      for (const [slot, client] of clients.entries()) {
+        const { closed } = client.socket;
+        if (!closed) continue;
+        runId = client.read(met) ?? runId;
+        if (!CLOSES.includes(closed.code)) throw new Error(`closed with ${closed.code} ${closed.reason}`);
+        closes.set(closed.code, (closes.get(closed.code) ?? 0) + 1);
+        client.gone(closed.code);
+        clients[slot] = openClient(core, opened++);
+      }
+    }
+
+    async function settleAll(): Promise<void> {
+      await settle(core);
+      for (const client of clients) {
+        runId = client.read(met) ?? runId;
+        const unpaid = client.account.unpaid();
+        if (unpaid.length > 0 && !client.socket.closed) throw new Error(`not answered: ${unpaid.join(" ")}`);
+      }
+      const bad = core.log.lines.filter(({ level }) => level === "error");
+      if (bad.length > 0) throw new Error(`errors in the log: ${JSON.stringify(bad)}`);
+      core.log.lines.length = 0;
+      replaceClosed();
+    }
+
+    for (let index = 0; index < FRAMES; index++) {
+      const client = random.oneOf(clients);
+      if (!client) continue;
+      const data = frame(index, client.usual, client.isStranger());
+      try {
+        client.send(data, runId);
+        runId = client.read(met) ?? runId;
+        replaceClosed();
+        // Some answers come later: with this many frames between, requests meet each other.
+        if (index % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+        if (index % SETTLE_EVERY === 0) await settleAll();
+      } catch (error) {
+        const text = JSON.stringify(textOf(data).slice(0, 2_000));
+        throw new Error(`seed ${SEED}, frame ${index} ${client.usual} ${text}`, { cause: error });
+      }
+      if (index === FRAMES / 4) heapThen = heapBytes();
+    }
+    await settleAll();
+    const growth = heapBytes() - heapThen;
+    console.log(
+      `${FRAMES} frames, ${opened} sockets, heap ${(growth / 1024 / 1024).toFixed(1)} MiB more; answers ${JSON.stringify(
+        Object.fromEntries([...met].sort(([, a], [, b]) => b - a)),
+      )}, closes ${JSON.stringify(Object.fromEntries(closes))}`,
+    );
+
+    expect(
+      [...met.keys()].filter((code) => code !== "ok" && !(ERROR_CODES as string[]).includes(code)),
+    ).toEqual([]);
+    expect(CODES_MET.filter((code) => !met.has(code))).toEqual([]);
+    expect(met.get("ok")).toBeGreaterThan(FRAMES / 10);
+    expect(growth).toBeLessThan(HEAP_GROWTH_MAX);
+    expect(prototypes()).toBe(before);
+
+    for (const client of clients) client.gone(1000);
+    await core.admission.empty();
+    expect(core.hub.size).toBe(0);
+    // Presence and health are told once more; then only what ticks for ever is left.
+    core.time.advance(10_000);
+    expect(core.time.pending()).toBe(timersAtRest);
+    await core.stop();
+  }, 180_000);
+});
