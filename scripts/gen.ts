@@ -3,7 +3,7 @@ import { toClientTypes } from "./gen/client.ts";
 import { toDefaults } from "./gen/defaults.ts";
 import { readProtocol } from "./gen/protocol.ts";
 
-/** A file that is written from the contracts and the configuration's schema: its path from the top of the project, and its text. */
+/** A file written from contracts and configuration: its path from the top of the project, and its text. */
 type Generated = { readonly path: string; readonly text: string };
 
 const TOP = new URL("../", import.meta.url);

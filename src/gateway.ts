@@ -9,7 +9,8 @@ import {
   openDatabase,
   takeStateDir,
 } from "./gateway/configuration.ts";
-import { STATE_FILE, writeHolder } from "./gateway/holder.ts";
+import { writeHolder } from "./gateway/holder.ts";
+import { STATE_FILE } from "./gateway/names.ts";
 import {
   type GatewayRuntimeConfig,
   type GatewayToken,
@@ -69,8 +70,6 @@ export async function startGatewayServer(
     const config = await resolveGatewayRuntimeConfig(loaded.store.current(), {
       ...platform,
       stateDir,
-      addresses: process.addresses(),
-      hostname: process.hostname,
     });
     if (config.token) loaded.secrets.push(config.token.value);
 

@@ -1,7 +1,8 @@
+import { TOKEN_FILE } from "../gateway/names.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Platform } from "../ports.ts";
 import { type Arguments, usage } from "./args.ts";
-import { stateDirOf, TOKEN_FILE } from "./places.ts";
+import { stateDirOf } from "./places.ts";
 import type { Target } from "./target.ts";
 
 /** What a client presents, and where it had it from. */

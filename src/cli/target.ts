@@ -1,8 +1,9 @@
 import { PORT_DEFAULT } from "../config/values.ts";
+import { STATE_FILE } from "../gateway/names.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Platform } from "../ports.ts";
 import { type Arguments, usage } from "./args.ts";
-import { STATE_FILE, stateDirOf } from "./places.ts";
+import { stateDirOf } from "./places.ts";
 
 /** Where a client command connects. */
 export type Target = {

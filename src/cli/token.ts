@@ -1,12 +1,13 @@
+import { TOKEN_FILE } from "../gateway/names.ts";
 import { formatIssue } from "../config/issues.ts";
 import { EXIT } from "../gateway/errors.ts";
 import type { CommandInput, RunCommand } from "./command.ts";
 import { readConfiguration } from "./config.ts";
 import { fromTokenFile } from "./credentials.ts";
 import { CliError } from "./errors.ts";
-import { stateDirOf, TOKEN_FILE } from "./places.ts";
+import { stateDirOf } from "./places.ts";
 
-/** Prints the token clients of this machine's gateway must present: the configured one, else the one it made. */
+/** Prints the token that this machine's gateway asks for: the configured one, else the one it made. */
 export const token: RunCommand = async (input) => {
   const { screen, args } = input;
   const found = await findToken(input);

@@ -33,7 +33,7 @@ export type TurnOptions = {
 
 /** One message and its answer. */
 export type Turn = {
-  /** @throws (rejects) GatewayError when the message could not be handed over, or the gateway is gone for good */
+  /** @throws (rejects) GatewayError when the message was not handed over, or the gateway is gone for good */
   readonly end: Promise<TurnEnd>;
   /** Asks the gateway to stop answering. Safe to call at any time, and twice. */
   abort(): void;

@@ -8,7 +8,7 @@ export type CallOptions = {
   readonly timeoutMs?: number;
   /** Stops waiting for the answer. The gateway may still do what was asked. */
   readonly signal?: AbortSignal;
-  /** Makes repeating the call safe: same key and params, same answer, for five minutes. At most 128 characters. */
+  /** Makes repeating the call safe: same key and params, same answer, for five minutes. ≤ 128 characters. */
   readonly idempotencyKey?: string;
 };
 

@@ -5,7 +5,11 @@ import { LIMITS } from "./limits.ts";
 /** The protocol number we speak in `plain` and JSON-RPC. @source PROTOCOL §3 */
 export const PROTOCOL_VERSION = 1;
 
-const Name = once(() => z.string().max(200));
+/** One schema for all of them: each one more would be made at the first `connect` after a start. */
+const Name = once(() => z.string().max(200).optional());
+
+const ProtocolNumber = once(() => z.int().min(0).optional());
+const Credential = once(() => z.string().optional());
 
 /** A number that counts events over the gateway's lifetime, and the lifetime it belongs to. */
 export const Cursor = once(() => z.strictObject({ epoch: z.string().max(64), seq: z.int().min(0) }));
@@ -18,32 +22,32 @@ export const Cursor = once(() => z.strictObject({ epoch: z.string().max(64), seq
  */
 export const ConnectParams = once(() =>
   z.strictObject({
-    minProtocol: z.int().min(0).optional(),
-    maxProtocol: z.int().min(0).optional(),
+    minProtocol: ProtocolNumber(),
+    maxProtocol: ProtocolNumber(),
     client: z
       .strictObject({
-        id: Name().optional(),
-        version: Name().optional(),
-        platform: Name().optional(),
-        mode: Name().optional(),
-        displayName: Name().optional(),
-        instanceId: Name().optional(),
-        deviceFamily: Name().optional(),
-        modelIdentifier: Name().optional(),
+        id: Name(),
+        version: Name(),
+        platform: Name(),
+        mode: Name(),
+        displayName: Name(),
+        instanceId: Name(),
+        deviceFamily: Name(),
+        modelIdentifier: Name(),
       })
       .optional(),
     auth: z
       .strictObject({
-        token: z.string().optional(),
-        password: z.string().optional(),
-        deviceToken: z.string().optional(),
+        token: Credential(),
+        password: Credential(),
+        deviceToken: Credential(),
       })
       .optional(),
     role: z.enum(["operator", "node"]).optional(),
     scopes: z.array(z.string().max(64)).max(32).optional(),
     device: z.looseObject({}).optional(),
-    caps: z.array(Name()).max(64).optional(),
-    locale: Name().optional(),
+    caps: z.array(z.string().max(200)).max(64).optional(),
+    locale: Name(),
     userAgent: z.string().max(500).optional(),
     resume: Cursor().optional(),
   }),

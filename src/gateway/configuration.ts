@@ -5,7 +5,7 @@ import { type ConfigStore, createConfigStore, type LoadedSnapshot } from "../con
 import { configSections } from "../features/contracts.ts";
 import { createLog, type LogFormat } from "../platform/log.ts";
 import type { Database, Log, Platform } from "../ports.ts";
-import { EXIT, StartError } from "./errors.ts";
+import { EXIT, orEnd, StartError } from "./errors.ts";
 import { readHolder } from "./holder.ts";
 
 /** Command line options; each wins over the environment and the file. */
@@ -66,10 +66,17 @@ export async function loadConfiguration(
   return { store, snapshot, log, secrets };
 }
 
-/** Makes the state directory ours. @returns how to give it back. @throws StartError 75 naming who has it */
+/**
+ * Makes the state directory ours.
+ *
+ * @returns how to give it back
+ * @throws StartError 75 naming who has it, 1 when it cannot be made or locked
+ */
 export async function takeStateDir(platform: Platform, stateDir: string): Promise<() => void> {
-  await platform.files.ensurePrivateDir(stateDir);
-  const release = platform.lock(`${stateDir}/gateway.lock`);
+  const release = await orEnd(EXIT.failed, async () => {
+    await platform.files.ensurePrivateDir(stateDir);
+    return platform.lock(`${stateDir}/gateway.lock`);
+  });
   if (release) return release;
   const holder = await readHolder(platform.files, stateDir);
   const who = holder ? ` (process ${holder.pid}, ${holder.url})` : "";
@@ -77,11 +84,6 @@ export async function takeStateDir(platform: Platform, stateDir: string): Promis
 }
 
 /** @throws StartError 1 with the reason */
-export function openDatabase(platform: Platform, path: string): Database {
-  try {
-    return platform.openDatabase(path);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new StartError(EXIT.failed, [`Cannot open database "${path}": ${reason}`]);
-  }
+export function openDatabase(platform: Platform, path: string): Promise<Database> {
+  return orEnd(EXIT.failed, () => platform.openDatabase(path));
 }

@@ -21,3 +21,12 @@ export class StartError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** For what the machine may refuse: a failure ends the start with its own sentence and no stack. */
+export async function orEnd<T>(exitCode: ExitCode, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new StartError(exitCode, [error instanceof Error ? error.message : String(error)]);
+  }
+}

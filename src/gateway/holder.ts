@@ -1,8 +1,6 @@
 import { z } from "zod";
 import type { Files } from "../ports.ts";
-
-/** The running gateway as it is written into its state directory, for its clients and for a second one. */
-export const STATE_FILE = "gateway.json";
+import { STATE_FILE } from "./names.ts";
 
 const Holder = z.object({
   pid: z.int(),

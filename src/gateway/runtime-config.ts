@@ -1,13 +1,11 @@
 import type { Config } from "../config/schema.ts";
 import { toBind } from "../config/values.ts";
 import { LIMITS } from "../contract/limits.ts";
-import type { Crypto, Files } from "../ports.ts";
+import type { Crypto, Files, Process } from "../ports.ts";
 import { isIpv4, isLoopbackAddress } from "../rpc/address.ts";
 import type { AuthPolicy } from "../rpc/auth.ts";
 import { EXIT, StartError } from "./errors.ts";
-
-/** Where the generated token lives, in the state directory. */
-export const TOKEN_FILE = "gateway.token";
+import { TOKEN_FILE } from "./names.ts";
 
 /** The token clients present, and whether it has just been made. */
 export interface GatewayToken {
@@ -30,9 +28,8 @@ interface Machine {
   readonly files: Files;
   readonly crypto: Crypto;
   readonly stateDir: string;
-  /** IP addresses of the network interfaces. */
-  readonly addresses: readonly string[];
-  readonly hostname: string;
+  /** Asked for its addresses and name only where they matter. */
+  readonly process: Pick<Process, "addresses" | "hostname">;
 }
 
 /** What is written where a secret should be when a script's variable was empty. @source THREATS T31 */
@@ -49,7 +46,7 @@ export async function resolveGatewayRuntimeConfig(
       'Cannot start: gateway.mode is "remote", so this configuration is for clients of a gateway elsewhere',
     );
   }
-  const hostnames = addressesOf(gateway.bind, machine.addresses);
+  const hostnames = addressesOf(gateway.bind, machine.process);
   const isLoopback = hostnames.every(isLoopbackAddress);
   const token = await tokenOf(config, machine);
   const auth = policyOf(config, token);
@@ -59,28 +56,32 @@ export async function resolveGatewayRuntimeConfig(
     );
   }
   if (auth.mode !== "none") checkSecret(auth, isLoopback);
-  const { hostname } = machine;
   return {
     port: gateway.port,
     hostnames,
     auth,
     token,
-    ownHosts: isLoopback ? [] : [hostname, `${hostname}.local`],
+    ownHosts: isLoopback ? [] : namesOf(machine.process),
   };
 }
 
-function addressesOf(bind: string, addresses: readonly string[]): readonly [string, ...string[]] {
+function addressesOf(bind: string, process: Machine["process"]): readonly [string, ...string[]] {
   const target = toBind(bind);
   if (target?.kind === "loopback") return ["127.0.0.1", "::1"];
   if (target?.kind === "lan") return ["0.0.0.0"];
   if (target?.kind === "address") return [target.address];
-  const tailnet = addresses.find(isTailnetAddress);
+  const tailnet = process.addresses().find(isTailnetAddress);
   if (tailnet === undefined)
     throw refused(
       'Cannot listen on the tailnet: this machine has no address in 100.64.0.0/10 (gateway.bind is "tailnet")',
     );
   // Programs of this machine reach it too, without a way round by the tailnet.
   return [tailnet, "127.0.0.1"];
+}
+
+/** What people at home call this machine. */
+function namesOf({ hostname }: Machine["process"]): string[] {
+  return [hostname, `${hostname}.local`];
 }
 
 /** @source RFC 6598: 100.64.0.0/10, which Tailscale hands out */

@@ -1,4 +1,5 @@
-import { Hono } from "hono";
+// The preset whose router is ready at once: there are few routes, and a start should not sort them.
+import { Hono } from "hono/quick";
 import { RpcError } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Caller } from "../feature.ts";

@@ -106,8 +106,7 @@ class DenoSocket implements Socket {
 
   #received(data: unknown): void {
     if (this.#isClosed) return;
-    const isTooLarge = messageBytes(data) > this.#parts.limits.messageBytesMax;
-    if (isTooLarge) return this.close(1009, "message is too large");
+    if (isLarger(data, this.#parts.limits.messageBytesMax)) return this.close(1009, "message is too large");
     this.#guard(() =>
       this.#handler?.message(data instanceof ArrayBuffer ? decoder.decode(data) : String(data)),
     );
@@ -138,7 +137,9 @@ class DenoSocket implements Socket {
   }
 }
 
-function messageBytes(data: unknown): number {
-  if (data instanceof ArrayBuffer) return data.byteLength;
-  return typeof data === "string" ? encoder.encode(data).length : 0;
+function isLarger(data: unknown, bytesMax: number): boolean {
+  if (data instanceof ArrayBuffer) return data.byteLength > bytesMax;
+  // A character is at most three bytes, so nearly every message needs no counting.
+  if (typeof data !== "string" || data.length * 3 <= bytesMax) return false;
+  return data.length > bytesMax || encoder.encode(data).length > bytesMax;
 }

@@ -114,7 +114,6 @@ async function replace(path: string, text: string): Promise<void> {
   const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     await fill(fd, text);
-    refuseReplacing(path);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });

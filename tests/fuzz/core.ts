@@ -18,7 +18,7 @@ export const TOKEN = "the-token-of-the-fuzzer-0123456789";
 export const CONFIG = JSON.stringify({
   gateway: { auth: { mode: "token", token: TOKEN }, trustedProxies: ["127.0.0.1"], log: { format: "json" } },
   agents: { defaults: { model: "echo/echo" } },
-  sessions: { keepMax: 100 },
+  sessions: { keepMax: 40 },
 });
 
 /** The whole gateway behind its sockets, with every feature it has: real database, time that is told to pass. */

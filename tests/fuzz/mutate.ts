@@ -18,6 +18,9 @@ export interface FrameOptions {
  */
 export type Frames = (index: number, dialect: Dialect, isStranger?: boolean) => FrameData;
 
+/** Past the bound of a frame, and not so far that one frame costs as much as a thousand. */
+const FRAME_CHARS_MAX = 1_200_000;
+
 /** Of a stranger's frames, those that are a handshake: any other request ends its connection. */
 const CONNECT_SHARE = { stranger: 0.9, known: 0.03 } as const;
 
@@ -28,7 +31,7 @@ export function createFrames(seed: number, { methods, auth = {} }: FrameOptions)
     const isConnect = random.chance(isStranger ? CONNECT_SHARE.stranger : CONNECT_SHARE.known);
     const sample: Sample = isConnect
       ? connectSample(random, random.chance(0.1) ? auth : random.pick<unknown>(BAD_AUTH))
-      : (random.oneOf(samples) ?? { method: "health", params: {} });
+      : fresh(random, random.oneOf(samples) ?? { method: "health", params: {} });
     return toRequest(dialect, idOf(random), sample);
   }
 
@@ -36,18 +39,17 @@ export function createFrames(seed: number, { methods, auth = {} }: FrameOptions)
     const random = createRandom(seed, index);
     const dialect = random.chance(0.05) ? random.pick(DIALECTS) : usual;
     const one = (): Record<string, unknown> => request(random, dialect, isStranger);
-    // Whole values are copied before they are changed: the samples are shared by all frames.
-    let value: unknown = structuredClone(one());
+    let value: unknown = one();
     if (dialect === "jsonrpc") value = asNotificationOrBatch(random, value, one);
-    const changes = random.pick([0, 1, 1, 1, 2, 2, 3, 5]);
+    const changes = random.pick([0, 0, 0, 1, 1, 1, 1, 2, 2, 4]);
     let isText = false;
     let text = "";
     for (let n = 0; n < changes; n++) {
-      isText ||= random.chance(0.5);
+      isText ||= random.chance(0.35);
       if (!isText) value = changeValue(random, value);
       else text = changeText(random, text || toText(value), one);
     }
-    text ||= toText(value);
+    text = (text || toText(value)).slice(0, FRAME_CHARS_MAX);
     return random.chance(0.03) ? changeBytes(random, new TextEncoder().encode(text)) : text;
   };
 }
@@ -64,6 +66,15 @@ const BAD_AUTH = [
   { token: "no" },
 ] as const;
 
+/** A copy, as it is going to be changed; mostly another effect than any before, mostly on the few same sessions. */
+function fresh(random: Random, { method, params: given }: Sample): Sample {
+  const params = structuredClone(given);
+  if ("idempotencyKey" in params && random.chance(0.7)) params["idempotencyKey"] = `key ${random.below(1e9)}`;
+  for (const name of ["key", "sessionKey"])
+    if (name in params && random.chance(0.2)) params[name] = `session ${random.below(300)}`;
+  return { method, params };
+}
+
 function idOf(random: Random): unknown {
   return random.chance(0.7) ? `r${random.below(1_000)}` : random.pick([0, 1, -1, 1.5, 9_007_199_254_740_991]);
 }
@@ -72,9 +83,9 @@ function asNotificationOrBatch(random: Random, value: unknown, more: () => unkno
   const kind = random.below(20);
   if (kind < 2) return { ...(value as object), id: undefined };
   if (kind > 4) return value;
-  const length = random.pick([0, 1, 2, 3, 5, 99, 100, 101]);
+  const length = random.chance(0.05) ? random.pick([99, 100, 101]) : random.pick([0, 1, 2, 2, 3, 3, 5]);
   // Long ones repeat a few requests; made one by one they would be most of the work.
-  const few = [value, structuredClone(more()), structuredClone(random.pick(ODD_VALUES))];
+  const few = [value, more(), structuredClone(random.pick(ODD_VALUES))];
   const batch = Array.from({ length }, (_, n) => few[n % few.length]);
   return random.chance(0.1) ? [batch] : batch;
 }

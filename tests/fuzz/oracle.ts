@@ -94,9 +94,13 @@ function depthOf(text: string): number {
   if (text.length <= LIMITS.jsonDepthMax) return 0;
   let depth = 0;
   let deepest = 0;
-  for (const [bracket] of text.replace(/"(?:[^"\\]|\\.)*"/gs, "").matchAll(/[[\]{}]/g)) {
-    if (bracket === "]" || bracket === "}") depth--;
-    else deepest = Math.max(deepest, ++depth);
+  let isQuoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (isQuoted && char === "\\") at++;
+    else if (char === '"') isQuoted = !isQuoted;
+    else if (!isQuoted && (char === "[" || char === "{")) deepest = Math.max(deepest, ++depth);
+    else if (!isQuoted && (char === "]" || char === "}")) depth--;
   }
   return deepest;
 }

@@ -1,11 +1,5 @@
 import { expect, test } from "bun:test";
-import { STATE_FILE, stateDirOf, TOKEN_FILE } from "../../../src/cli/places.ts";
-import * as holder from "../../../src/gateway/holder.ts";
-import * as runtimeConfig from "../../../src/gateway/runtime-config.ts";
-
-test("clients look for the files the gateway writes", () => {
-  expect([STATE_FILE, TOKEN_FILE]).toEqual([holder.STATE_FILE, runtimeConfig.TOKEN_FILE]);
-});
+import { stateDirOf } from "../../../src/cli/places.ts";
 
 test.each([
   ["/home/me/.clawdbot", {}, undefined],

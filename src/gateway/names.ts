@@ -1,0 +1,5 @@
+/** The running gateway as it is written into its state directory, for its clients and for a second one. */
+export const STATE_FILE = "gateway.json";
+
+/** The token the gateway made at its first start. */
+export const TOKEN_FILE = "gateway.token";
