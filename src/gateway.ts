@@ -74,7 +74,7 @@ export async function startGatewayServer(
     if (config.token) loaded.secrets.push(config.token.value);
 
     // 4. Registry, hub, dispatcher, features: everything that knows no socket.
-    const db = openDatabase(platform, `${stateDir}/gateway.db`);
+    const db = await openDatabase(platform, `${stateDir}/gateway.db`);
     lifetime.onStop(() => db.close());
     const agents = createAgents(platform, loaded);
     const state = createGatewayRuntimeState({

@@ -133,6 +133,8 @@ export interface Server {
 export interface Files {
   /** UTF-8 text, or undefined when there is no such file. @throws on anything else, and past `bytesMax` */
   readText(path: string, bytesMax: number): Promise<string | undefined>;
+  /** The same for a file of ours: takes group and other bits off. @throws when it is a link or somebody else's */
+  readPrivate(path: string, bytesMax: number): Promise<string | undefined>;
   /** Creates the file, mode 0600. @returns false when it exists already, whatever it is */
   writeNew(path: string, text: string): Promise<boolean>;
   /** Replaces the file whole: temp file 0600, fsync, rename, fsync of the directory. */

@@ -4,7 +4,7 @@ import { LIMITS } from "../contract/limits.ts";
 import type { Crypto, Files, Process } from "../ports.ts";
 import { isIpv4, isLoopbackAddress } from "../rpc/address.ts";
 import type { AuthPolicy } from "../rpc/auth.ts";
-import { EXIT, StartError } from "./errors.ts";
+import { EXIT, orEnd, StartError } from "./errors.ts";
 import { TOKEN_FILE } from "./names.ts";
 
 /** The token clients present, and whether it has just been made. */
@@ -113,7 +113,8 @@ async function tokenOf({ gateway: { auth } }: Config, machine: Machine): Promise
   const path = `${stateDir}/${TOKEN_FILE}`;
   const made = crypto.secret();
   if (await files.writeNew(path, `${made}\n`)) return { value: made, created: true };
-  const value = (await files.readText(path, LIMITS.secretCharsMax))?.trim() ?? "";
+  const text = await orEnd(EXIT.config, () => files.readPrivate(path, LIMITS.secretCharsMax));
+  const value = text?.trim() ?? "";
   if (value.length >= LIMITS.secretCharsMin) return { value, created: false };
   throw refused(`Cannot use token file "${path}": it holds no token; remove it and a new one is made`);
 }

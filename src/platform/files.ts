@@ -37,15 +37,17 @@ export const nodeDirectories: Directories = {
 export function createFiles(directories: Directories = nodeDirectories): Files {
   return {
     readText: async (path, bytesMax) => readText(path, bytesMax),
+    readPrivate: async (path, bytesMax) => readPrivate(path, bytesMax),
     writeNew,
     replace,
     async ensurePrivateDir(given) {
       // A slash at the end would make the system follow a link.
       const path = resolve(given);
       // Before it is made: one that leads to a foreign place is no parent to make directories in.
-      refuseLink(path);
+      const problem = `Cannot use directory "${path}"`;
+      refuseLink(path, problem);
       await directories.ensure(path);
-      makePrivate(path);
+      makePrivate(path, problem);
     },
     async remove(path) {
       rmSync(path, { force: true });
@@ -61,7 +63,25 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY
 function readText(path: string, bytesMax: number): string | undefined {
   // Opening a pipe would wait for its writer.
   const fd = openOr(path, O_RDONLY | O_NONBLOCK, "ENOENT");
+  return fd === undefined ? undefined : readAll(path, fd, bytesMax);
+}
+
+function readPrivate(path: string, bytesMax: number): string | undefined {
+  const problem = `Cannot read file "${path}"`;
+  refuseLink(path, problem);
+  const fd = openOr(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, "ENOENT");
   if (fd === undefined) return undefined;
+  try {
+    closeToOthers(fd, problem);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return readAll(path, fd, bytesMax);
+}
+
+/** Reads the file and closes it. */
+function readAll(path: string, fd: number, bytesMax: number): string {
   try {
     if (!fstatSync(fd).isFile()) throw new Error(`Cannot read file "${path}": it is not a regular file`);
     const bytes = readUpTo(fd, bytesMax + 1);
@@ -129,24 +149,26 @@ function refuseReplacing(path: string): void {
   throw new Error(`Cannot replace file "${path}": ${state}`);
 }
 
-function refuseLink(path: string): void {
+function refuseLink(path: string, problem: string): void {
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return;
-  throw new Error(`Cannot use directory "${path}": it is a symbolic link`);
+  throw new Error(`${problem}: it is a symbolic link`);
 }
 
-function makePrivate(path: string): void {
+function makePrivate(path: string, problem: string): void {
   const fd = openOr(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, "ENOTDIR");
-  if (fd === undefined)
-    throw new Error(`Cannot use directory "${path}": it is a symbolic link or no directory`);
+  if (fd === undefined) throw new Error(`${problem}: it is a symbolic link or no directory`);
   try {
-    const { uid, mode } = fstatSync(fd);
-    const user = process.getuid?.();
-    if (user !== undefined && uid !== user)
-      throw new Error(`Cannot use directory "${path}": it belongs to user ${uid}`);
-    if ((mode & 0o077) !== 0) fchmodSync(fd, mode & 0o700);
+    closeToOthers(fd, problem);
   } finally {
     closeSync(fd);
   }
+}
+
+function closeToOthers(fd: number, problem: string): void {
+  const { uid, mode } = fstatSync(fd);
+  const user = process.getuid?.();
+  if (user !== undefined && uid !== user) throw new Error(`${problem}: it belongs to user ${uid}`);
+  if ((mode & 0o077) !== 0) fchmodSync(fd, mode & 0o700);
 }
 
 /** Opens the file, mode 0600 if that makes it; undefined when it fails with the one expected code. */

@@ -5,6 +5,9 @@ import type { DatabaseSync } from "node:sqlite";
 /** SQLite's smallest page; a shorter file would be taken for an empty database and written over. */
 const pageBytesMin = 512;
 
+/** What SQLite keeps beside a database. */
+const COMPANIONS = ["-wal", "-shm", "-journal"];
+
 const BUSY = 5;
 
 /**
@@ -14,9 +17,9 @@ const BUSY = 5;
  * may hold on it elsewhere in this process.
  */
 export function openSqlite(path: string, busyMs: number): DatabaseSync {
-  const found = lstatSync(path, { throwIfNoEntry: false });
   // A process that starts at the same moment may make it between the two: then it is one that exists.
-  if (found || !create(path)) secure(path, found ?? lstatSync(path));
+  if (!secure(path, badDatabase) && !create(path)) secure(path, badDatabase);
+  for (const suffix of COMPANIONS) secure(path + suffix, badFile);
   // Loaded by the one command that opens a database: it is a third of the start of all the others.
   const sqlite = process.getBuiltinModule("node:sqlite");
   return new sqlite.DatabaseSync(path, { timeout: busyMs, enableForeignKeyConstraints: true });
@@ -34,20 +37,24 @@ function create(path: string): boolean {
   }
 }
 
-function secure(path: string, found: Stats): void {
+/** Closes a file to others. @returns false when there is none. @throws when it is a bad one */
+function secure(path: string, badState: (found: Stats) => string | undefined): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return false;
   const state = badState(found);
   if (state !== undefined) throw new Error(`Cannot open database "${path}": ${state}`);
-  if ((found.mode & 0o077) === 0) return;
-  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
-    if (lstatSync(file, { throwIfNoEntry: false })?.isFile()) chmodSync(file, 0o600);
-  }
+  if ((found.mode & 0o077) !== 0) chmodSync(path, 0o600);
+  return true;
 }
 
-function badState(found: Stats): string | undefined {
+function badFile(found: Stats): string | undefined {
   if (found.isSymbolicLink()) return "it is a symbolic link";
-  if (!found.isFile()) return "it is not a regular file";
-  if (found.size > 0 && found.size < pageBytesMin) return "it is not a database";
-  return undefined;
+  return found.isFile() ? undefined : "it is not a regular file";
+}
+
+function badDatabase(found: Stats): string | undefined {
+  const isShort = found.size > 0 && found.size < pageBytesMin;
+  return badFile(found) ?? (isShort ? "it is not a database" : undefined);
 }
 
 export function isBusy(error: unknown): boolean {

@@ -52,6 +52,26 @@ export function filesSuite({ platform, test }: Subject): void {
     await assert.rejects(files.readText(`${dir}/real/below`, 100));
   });
 
+  check("a file of ours is taken away from others, and neither a link nor somebody else's", async (dir) => {
+    writeFileSync(`${dir}/token`, "secret");
+    chmodSync(`${dir}/token`, 0o664);
+    assert.equal(await files.readPrivate(`${dir}/token`, 6), "secret");
+    assert.equal(modeOf(`${dir}/token`), "600");
+    await assert.rejects(files.readPrivate(`${dir}/token`, 5), /it is larger than 5 bytes$/);
+    assert.equal(await files.readPrivate(`${dir}/none`, 100), undefined);
+    symlinkSync("token", `${dir}/link`);
+    symlinkSync("nowhere", `${dir}/dangling`);
+    for (const name of ["link", "dangling"]) {
+      // oxlint-disable-next-line no-await-in-loop -- a table of cases
+      await assert.rejects(
+        files.readPrivate(`${dir}/${name}`, 100),
+        /^Error: Cannot read file ".*": it is a symbolic link$/,
+      );
+    }
+    await assert.rejects(files.readPrivate(dir, 100), /it is not a regular file$/);
+    await assert.rejects(files.readPrivate(foreignDirectory(dir), 100), /it belongs to user \d+$/);
+  });
+
   check("a new file is private and made once", async (dir) => {
     const before = process.umask(0);
     try {

@@ -85,7 +85,7 @@ function openClient(core: Core, number: number) {
   let dialect: Dialect | undefined = isJsonRpc ? "jsonrpc" : undefined;
 
   return {
-    usual,
+    dialect: () => dialect ?? usual,
     socket,
     account,
     isStranger: () => isStranger,
@@ -226,7 +226,7 @@ describe("mutated", () => {
     for (let index = 0; index < FRAMES; index++) {
       const client = random.oneOf(clients);
       if (!client) continue;
-      const data = frame(index, client.usual, client.isStranger());
+      const data = frame(index, client.dialect(), client.isStranger());
       try {
         client.send(data, runId);
         runId = client.read(met) ?? runId;
@@ -236,7 +236,7 @@ describe("mutated", () => {
         if (index % SETTLE_EVERY === 0) await settleAll();
       } catch (error) {
         const text = JSON.stringify(textOf(data).slice(0, 2_000));
-        throw new Error(`seed ${SEED}, frame ${index} ${client.usual} ${text}`, { cause: error });
+        throw new Error(`seed ${SEED}, frame ${index} ${client.dialect()} ${text}`, { cause: error });
       }
       if (index === FRAMES / 4) heapThen = heapBytes();
     }

@@ -30,9 +30,15 @@ export function createFrames(seed: number, { methods, auth = {} }: FrameOptions)
   function request(random: Random, dialect: Dialect, isStranger: boolean): Record<string, unknown> {
     const isConnect = random.chance(isStranger ? CONNECT_SHARE.stranger : CONNECT_SHARE.known);
     const sample: Sample = isConnect
-      ? connectSample(random, random.chance(0.1) ? auth : random.pick<unknown>(BAD_AUTH))
+      ? connectSample(random, authOf(random))
       : fresh(random, random.oneOf(samples) ?? { method: "health", params: {} });
     return toRequest(dialect, idOf(random), sample);
+  }
+
+  /** Seldom one that decides: both a right and a wrong one end the handshake. */
+  function authOf(random: Random): unknown {
+    if (random.chance(0.02)) return auth;
+    return random.chance(0.02) ? { token: "no" } : random.pick<unknown>(BAD_AUTH);
   }
 
   return (index, usual, isStranger = false) => {
@@ -54,17 +60,8 @@ export function createFrames(seed: number, { methods, auth = {} }: FrameOptions)
   };
 }
 
-/** None of them is a credential of anybody. Mostly of a shape that is refused unread: wrong ones are counted. */
-const BAD_AUTH = [
-  1,
-  null,
-  "token",
-  [],
-  { token: 1 },
-  { token: null },
-  { user: "x" },
-  { token: "no" },
-] as const;
+/** Of a shape that is refused unread. */
+const BAD_AUTH = [1, null, "token", [], { token: 1 }, { token: null }, { user: "x" }] as const;
 
 /** A copy, as it is going to be changed; mostly another effect than any before, mostly on the few same sessions. */
 function fresh(random: Random, { method, params: given }: Sample): Sample {

@@ -116,7 +116,7 @@ export function spawn(
   command: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Program {
-  if (!existsSync(BINARY))
+  if (command[0] === BINARY && !existsSync(BINARY))
     throw new Error("Cannot start dist/gateway: not built yet, `bun run build` does it");
   const output = createOutput();
   const child = Bun.spawn([...command], {

@@ -34,7 +34,7 @@ export const Message = once(() =>
 );
 export type Message = Output<typeof Message>;
 
-const RunError = once(() => z.strictObject({ code: z.enum(ERROR_CODES), message: z.string() }));
+const RunFailure = once(() => z.strictObject({ code: z.enum(ERROR_CODES), message: z.string() }));
 
 /** `ok`, `error`, `aborted`, `interrupted` are ends; the others are not. */
 export const RunStatus = once(() => z.enum(["queued", "running", "ok", "error", "aborted", "interrupted"]));
@@ -99,7 +99,7 @@ export const runsContract = contract({
             .describe("timeout: the run goes on, the waiting does not"),
           startedAt: z.int().optional().describe("ms since 1970; absent while it waits"),
           endedAt: z.int().optional(),
-          error: RunError().optional(),
+          error: RunFailure().optional(),
         }),
       errors: ["not_found"],
     }),
@@ -133,7 +133,7 @@ export const runsContract = contract({
             ...chatCommon(),
             state: z.literal("error"),
             message: Message().optional(),
-            error: RunError(),
+            error: RunFailure(),
           }),
         ]),
     }),
