@@ -1,5 +1,6 @@
 /**
- * `bun run bench [--rounds N]`: the gateway beside a bare `Bun.serve`, in turn, in one run. Ratios count; absolute figures are
+ * `bun run bench [--rounds N]`: the gateway beside a bare `Bun.serve`, in turn, in one run. Ratios count;
+ * absolute figures are
  * the machine's.
  */
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,4 +1,5 @@
-// `bun run ok [STEP...]`: all that must hold before a change goes in, cheapest first, up to the first failure.
+// `bun run ok [STEP...]`: all that must hold before a change goes in, cheapest first, up to the first
+// failure.
 import { join } from "node:path";
 import { BINARY, build } from "./build.ts";
 import { smoke } from "./smoke.ts";

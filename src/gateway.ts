@@ -40,7 +40,10 @@ export interface GatewayServer {
   broadcast(event: string, payload: object, options?: PublishOptions): void;
   /** Resolves when every configured part has started. */
   readonly ready: Promise<void>;
-  /** Refuses new work, tells clients, gives what runs `drainMs`, closes. Once; later calls wait for the first. */
+  /**
+   * Refuses new work, tells clients, gives what runs `drainMs`, closes. Once; later calls wait for the
+   * first.
+   */
   close(options?: { readonly reason?: string; readonly drainMs?: number }): Promise<void>;
 }
 
@@ -48,7 +51,8 @@ export interface GatewayServer {
  * Starts a gateway: the six steps, in order. What has been started is stopped again when a later step
  * fails.
  *
- * @param port wins over every other setting; 0 lets the system choose; undefined leaves it to the configuration
+ * @param port wins over every other setting; 0 lets the system choose; undefined leaves it to the
+ * configuration
  * @throws StartError 78 the configuration cannot be used; 75 the port or the state directory is taken
  */
 export async function startGatewayServer(

@@ -129,11 +129,17 @@ export interface Server {
   serve(options: ServeOptions): Promise<Listener>;
 }
 
-/** Files with the permissions a home server needs: directories 0700, files 0600, links not followed on write. */
+/**
+ * Files with the permissions a home server needs: directories 0700, files 0600, links not followed on
+ * write.
+ */
 export interface Files {
   /** UTF-8 text, or undefined when there is no such file. @throws on anything else, and past `bytesMax` */
   readText(path: string, bytesMax: number): Promise<string | undefined>;
-  /** The same for a file of ours: takes group and other bits off. @throws when it is a link or somebody else's */
+  /**
+   * The same for a file of ours: takes group and other bits off. @throws when it is a link or somebody
+   * else's
+   */
   readPrivate(path: string, bytesMax: number): Promise<string | undefined>;
   /** Creates the file, mode 0600. @returns false when it exists already, whatever it is */
   writeNew(path: string, text: string): Promise<boolean>;
@@ -155,7 +161,10 @@ export interface Statement {
   all(...values: SqlValue[]): SqlRow[];
 }
 
-/** The one SQLite connection: WAL, `synchronous=FULL`, foreign keys on, file mode 0600. Calls are synchronous. */
+/**
+ * The one SQLite connection: WAL, `synchronous=FULL`, foreign keys on, file mode 0600. Calls are
+ * synchronous.
+ */
 export interface Database {
   exec(sql: string): void;
   prepare(sql: string): Statement;
@@ -254,6 +263,9 @@ export interface Platform extends Server {
   readonly process: Process;
   /** Opens or creates the database file, mode 0600. @throws when it is no database or cannot be opened */
   openDatabase(path: string): Database;
-  /** Takes an exclusive lock that ends with the process, however it ends. @returns undefined when held by another */
+  /**
+   * Takes an exclusive lock that ends with the process, however it ends. @returns undefined when held by
+   * another
+   */
   lock(path: string): Stop | undefined;
 }

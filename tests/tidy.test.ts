@@ -1,4 +1,5 @@
-// Rules of the house that neither the compiler nor the linter holds. Each rule lists what breaks it, as `file:line`.
+// Rules of the house that neither the compiler nor the linter holds. Each rule lists what breaks it, as
+// `file:line`.
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";

@@ -18,7 +18,10 @@ type Parts = { readonly platform: Platform; readonly args: Arguments };
 
 const STATE_FILE_BYTES_MAX = 4_096;
 
-/** `--url`, else `CLAWDBOT_GATEWAY_URL`, else the gateway that runs here. @throws CliError usage for what is no URL */
+/**
+ * `--url`, else `CLAWDBOT_GATEWAY_URL`, else the gateway that runs here. @throws CliError usage for what is
+ * no URL
+ */
 export async function findTarget({ platform, args }: Parts): Promise<Target> {
   const { env } = platform.process;
   const typed = args.text("url");

@@ -117,7 +117,6 @@ async function sendSafely({
   const idempotencyKey = createIdempotencyKey();
   for (let attempt = 1; ; attempt++) {
     try {
-      // oxlint-disable-next-line no-await-in-loop -- each attempt follows the failure of the one before
       return await client.call("chat.send", { sessionKey, message, idempotencyKey, timeoutMs });
     } catch (error) {
       const isLost = error instanceof GatewayError && error.code === "unavailable" && error.from === "client";

@@ -4,7 +4,10 @@ import type { Frame } from "./link.ts";
 
 /** How one call is made. */
 export type CallOptions = {
-  /** Longest wait for the answer, ms, waiting for a connection included; `Infinity` for no limit. Default 30 000. */
+  /**
+   * Longest wait for the answer, ms, waiting for a connection included; `Infinity` for no limit. Default 30
+   * 000.
+   */
   readonly timeoutMs?: number;
   /** Stops waiting for the answer. The gateway may still do what was asked. */
   readonly signal?: AbortSignal;

@@ -25,7 +25,10 @@ export type LinkOptions = {
 /** One socket from its opening to its end. */
 export type Link = {
   send(text: string): void;
-  /** Ends it from this side; `onEnd` is not called. Resolves when the socket has closed, or cannot be waited for. */
+  /**
+   * Ends it from this side; `onEnd` is not called. Resolves when the socket has closed, or cannot be waited
+   * for.
+   */
   close(): Promise<void>;
   /** Ends it as lost, without waiting for a peer that may be gone. */
   drop(message: string): void;

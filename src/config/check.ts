@@ -26,7 +26,10 @@ interface CheckOptions {
   readonly path?: Path;
 }
 
-/** Sorts the keys of a value into known, not used here, and wrong. Values are looked at by the schema itself. */
+/**
+ * Sorts the keys of a value into known, not used here, and wrong. Values are looked at by the schema
+ * itself.
+ */
 export function checkKeys(schema: z.ZodType, value: unknown, { leaves, path = [] }: CheckOptions): Checked {
   const walk: Walk = { leaves, errors: [], warnings: [], unused: [] };
   const { errors, warnings, unused } = walk;

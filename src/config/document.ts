@@ -18,11 +18,16 @@ export interface TextIssue extends Position {
   readonly reason: string;
 }
 
-/** JSON with comments and trailing commas, read without loss: the text itself, its value, and what is where. */
+/**
+ * JSON with comments and trailing commas, read without loss: the text itself, its value, and what is where.
+ */
 export interface Document {
   readonly text: string;
   readonly value: unknown;
-  /** Where the key of a setting (or the element of a list) begins, or its value; undefined if it is not there. */
+  /**
+   * Where the key of a setting (or the element of a list) begins, or its value; undefined if it is not
+   * there.
+   */
   position(path: Path, of?: "key" | "value"): Position | undefined;
 }
 
@@ -76,7 +81,9 @@ function isPlainObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Where the nesting passes the limit. Comes before the parser, which recurses and would overflow the stack. */
+/**
+ * Where the nesting passes the limit. Comes before the parser, which recurses and would overflow the stack.
+ */
 function depthExceeded(text: string): number | undefined {
   const scanner = createScanner(text, true);
   let depth = 0;
@@ -92,7 +99,10 @@ function depthExceeded(text: string): number | undefined {
 
 const REFUSED_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
-/** The value of a syntax tree. The parser's own `parse` would set prototypes and let the last of two equal keys win. */
+/**
+ * The value of a syntax tree. The parser's own `parse` would set prototypes and let the last of two equal
+ * keys win.
+ */
 function build(node: Node, path: Path, found: { lines: Lines; issues: TextIssue[] }): unknown {
   const { lines, issues } = found;
   if (node.type === "array") {

@@ -3,7 +3,10 @@ import type { Document, Position } from "./document.ts";
 import { bare, classic, quote, schemaAt } from "./leaves.ts";
 import type { Path } from "./leaves.ts";
 
-/** One thing wrong with, or worth knowing about, the configuration. No message holds a value that could be secret. */
+/**
+ * One thing wrong with, or worth knowing about, the configuration. No message holds a value that could be
+ * secret.
+ */
 export interface ConfigIssue {
   /** Which layer is to blame. */
   readonly layer: "file" | "env" | "flag";

@@ -24,7 +24,9 @@ export interface Setting {
   readonly name?: string;
 }
 
-/** By leaf key: the setting in force, then those it hides, the strongest first. The default is always last. */
+/**
+ * By leaf key: the setting in force, then those it hides, the strongest first. The default is always last.
+ */
 export type Provenance = ReadonlyMap<string, readonly [Setting, ...Setting[]]>;
 
 export interface LayersInput {
@@ -62,7 +64,8 @@ export function composeLayers(input: LayersInput): Layered {
   if (file.unused.length > 0)
     warnings.push({ layer: "file", file: input.file, key: "", message: listed(file.unused) });
   if (outside.unused.length > 0) warnings.push({ layer: "env", key: "", message: listed(outside.unused) });
-  // A config is validated a few times in a process's life: compiled validators would cost more than they save.
+  // A config is validated a few times in a process's life: compiled validators would cost more than they
+  // save.
   const result = schema.safeParse(tree, { jitless: true, reportInput: true });
   if (!result.success) {
     for (const complaint of toComplaints(schema, result.error.issues)) {

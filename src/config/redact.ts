@@ -9,7 +9,10 @@ const SECRET_CHARS_MIN = 6;
 /** Names that hold secrets where no schema says so. */
 const SECRET_NAME = /(?:key|token|secret|password|passphrase|authorization|credential|cookie)s?$/i;
 
-/** A copy of a value with every secret replaced by `***`. What the schema does not know is judged by its name. */
+/**
+ * A copy of a value with every secret replaced by `***`. What the schema does not know is judged by its
+ * name.
+ */
 export function redact(schema: z.ZodType | undefined, value: unknown): unknown {
   return copy(schema, value, () => HIDDEN);
 }

@@ -16,7 +16,10 @@ export interface Resolved {
   readonly warnings: readonly ReferenceIssue[];
 }
 
-/** The value with `${VAR}` replaced in every string; `$${` is the text `${`. What was written stays as it is. */
+/**
+ * The value with `${VAR}` replaced in every string; `$${` is the text `${`. What was written stays as it
+ * is.
+ */
 export function resolveReferences(value: unknown, lookup: Lookup, path: Path = []): Resolved {
   const errors: ReferenceIssue[] = [];
   const warnings: ReferenceIssue[] = [];

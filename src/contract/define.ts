@@ -101,7 +101,10 @@ export function method<P extends ParamsSchema, R extends ResultSchema, E extends
   return declare(spec, false, spec.params);
 }
 
-/** Declares a method that changes something; its params gain an optional `idempotencyKey` unless they name one. */
+/**
+ * Declares a method that changes something; its params gain an optional `idempotencyKey` unless they name
+ * one.
+ */
 export function effect<P extends ParamsSchema, R extends ResultSchema, E extends ErrorCode = never>(
   spec: MethodSpec<P, R, E>,
 ): Method<Keyed<P>, R, NoInfer<E>> {

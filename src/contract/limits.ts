@@ -13,7 +13,10 @@ export const LIMITS = {
   frameBytesMax: 1024 * 1024,
   /** What may wait for one client before `latest` events skip it and the slow rule begins. */
   outboundBytesMax: 1536 * 1024,
-  /** Room above `outboundBytesMax` that only replies and `must` events may use; past it the client is closed. */
+  /**
+   * Room above `outboundBytesMax` that only replies and `must` events may use; past it the client is
+   * closed.
+   */
   outboundReserveBytes: 512 * 1024,
   /** Keyed `latest` events that wait for one slow client: newest of each key. */
   outboundKeysMax: 256,
@@ -28,7 +31,10 @@ export const LIMITS = {
   /** Distance of `tick` events. */
   tickMs: 15_000,
 
-  /** Clients at once, default of `gateway.limits.clientsMax`; well under the usual 1,024-descriptor soft limit's raise. */
+  /**
+   * Clients at once, default of `gateway.limits.clientsMax`; well under the usual 1,024-descriptor soft
+   * limit's raise.
+   */
   clientsMax: 1_024,
   /** Sockets that have not completed `connect`, over all addresses and per address. */
   unauthenticatedMax: 64,

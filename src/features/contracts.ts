@@ -4,7 +4,10 @@ import { sessionsContract } from "./sessions/contract.ts";
 import { systemContract } from "./system/contract.ts";
 import { voicewakeContract } from "./voicewake/contract.ts";
 
-/** What the gateway itself says, without anyone to answer it: read by the generator, `gateway schema` and the tests. */
+/**
+ * What the gateway itself says, without anyone to answer it: read by the generator, `gateway schema` and
+ * the tests.
+ */
 export const contracts = [systemContract, sessionsContract, runsContract, voicewakeContract] as const;
 
 /** The sections that features add to the configuration. */

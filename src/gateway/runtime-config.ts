@@ -35,7 +35,10 @@ interface Machine {
 /** What is written where a secret should be when a script's variable was empty. @source THREATS T31 */
 const NO_SECRETS = ["undefined", "null", "none", "changeme"];
 
-/** Decides where to listen and how clients prove themselves. @throws StartError 78 rather than widen anything */
+/**
+ * Decides where to listen and how clients prove themselves. @throws StartError 78 rather than widen
+ * anything
+ */
 export async function resolveGatewayRuntimeConfig(
   config: Config,
   machine: Machine,

@@ -42,7 +42,6 @@ function output(stream: typeof Deno.stdout): TextSink {
     () => stream.isTerminal(),
     async (text) => {
       const bytes = encoder.encode(text);
-      // oxlint-disable-next-line no-await-in-loop -- each write goes on where the last one ended
       for (let sent = 0; sent < bytes.length;) sent += await stream.write(bytes.subarray(sent));
     },
   );

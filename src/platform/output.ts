@@ -50,7 +50,6 @@ export class Output implements TextSink {
       try {
         const pending = this.#writeText(text);
         // Without this check a program that exits right after its last line would lose it.
-        // oxlint-disable-next-line no-await-in-loop -- one write at a time keeps the order
         if (pending !== undefined) await pending;
       } catch {
         // The reader is gone or the disk is full: a later write may succeed, this one is lost.

@@ -14,7 +14,8 @@ export const ALL_SCOPES: readonly Scope[] = SCOPES;
 /**
  * What a client gets: what it asked for, as far as its credential allows it.
  *
- * @param asked names as sent, `operator.read` counting as `read`, unknown ones as nothing; undefined asks for all
+ * @param asked names as sent, `operator.read` counting as `read`, unknown ones as nothing; undefined asks
+ * for all
  */
 export function grantScopes(
   allowed: readonly Scope[],

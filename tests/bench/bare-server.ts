@@ -1,6 +1,7 @@
 /**
  * The yardstick: `Bun.serve` with nothing but `JSON.parse` and `JSON.stringify` behind it. First line of
- * output: its URL. `broadcast N` sends N events to every socket in a loop, `publish N` with the runtime's own topics.
+ * output: its URL. `broadcast N` sends N events to every socket in a loop, `publish N` with the runtime's
+ * own topics.
  */
 const TRIGGERS = ["clawd", "claude", "computer"];
 const PORT = Number(process.env["BENCH_PORT"] ?? 0);

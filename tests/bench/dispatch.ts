@@ -20,7 +20,10 @@ const echo = contract({
   events: {},
 }).implement(() => ({ handlers: { "bench.echo": (params) => params } }));
 
-/** Requests a second through the plain codec and the dispatcher, no socket: text in, text out, 64 bytes of payload. */
+/**
+ * Requests a second through the plain codec and the dispatcher, no socket: text in, text out, 64 bytes of
+ * payload.
+ */
 export function measureDispatch(rounds: number, perRound: number): number[] {
   const { dispatcher } = createLocalGateway({ features: [echo] });
   const caller: Caller = { connId: "bench", subject: "bench", scopes: ["read"], onGone: () => () => {} };

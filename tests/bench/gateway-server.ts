@@ -1,4 +1,7 @@
-/** The gateway as the bench asks it: first line of output its URL, `broadcast N` sends N events to every client. */
+/**
+ * The gateway as the bench asks it: first line of output its URL, `broadcast N` sends N events to every
+ * client.
+ */
 import { startGatewayServer } from "../../src/gateway.ts";
 import { createBunPlatform } from "../../src/platform/bun.ts";
 

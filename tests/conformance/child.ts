@@ -51,9 +51,7 @@ const PARTS: Readonly<Record<string, Part>> = {
         return insert.run("two").lastId;
       });
       process.stdout.write(`${id}\n`);
-      // oxlint-disable-next-line no-await-in-loop -- the next row is written after this one has been told
       await process.stdout.flush();
-      // oxlint-disable-next-line no-await-in-loop -- and the process can still be asked to end
       await new Promise<void>((resolve) => void timers.after(0, resolve));
     }
   },
@@ -109,7 +107,6 @@ const PARTS: Readonly<Record<string, Part>> = {
     for await (const _ of process.lines());
     for (let count = 0; count < 3; count += 1) {
       process.stdout.write("nobody reads this\n");
-      // oxlint-disable-next-line no-await-in-loop -- each write fails by itself
       await process.stdout.flush();
     }
     process.stderr.write("alive\n");

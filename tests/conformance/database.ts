@@ -157,7 +157,6 @@ export function databaseSuite({ platform, test, child }: Subject): void {
     const { lines, exit, signal } = startChild(child, ["write-database", `${dir}/a.db`]);
     let acknowledged = "";
     for (let count = 0; count < 20; count += 1) {
-      // oxlint-disable-next-line no-await-in-loop -- acknowledgements come one after the other
       acknowledged = await lines.next("an acknowledged row");
     }
     signal("SIGKILL");

@@ -62,7 +62,6 @@ export function filesSuite({ platform, test }: Subject): void {
     symlinkSync("token", `${dir}/link`);
     symlinkSync("nowhere", `${dir}/dangling`);
     for (const name of ["link", "dangling"]) {
-      // oxlint-disable-next-line no-await-in-loop -- a table of cases
       await assert.rejects(
         files.readPrivate(`${dir}/${name}`, 100),
         /^Error: Cannot read file ".*": it is a symbolic link$/,
@@ -136,7 +135,6 @@ export function filesSuite({ platform, test }: Subject): void {
     chmodSync(`${dir}/real`, 0o755);
     symlinkSync("real", `${dir}/link`);
     for (const path of [`${dir}/link`, `${dir}/link/`, `${dir}/link//.`]) {
-      // oxlint-disable-next-line no-await-in-loop -- a table of cases
       await assert.rejects(
         files.ensurePrivateDir(path),
         /^Error: Cannot use directory ".*link": it is a symbolic link$/,
@@ -156,7 +154,6 @@ export function filesSuite({ platform, test }: Subject): void {
     writeFileSync(`${dir}/target`, "kept");
     symlinkSync("target", `${dir}/link`);
     for (const name of ["a", "a", "link"]) {
-      // oxlint-disable-next-line no-await-in-loop -- a table of cases
       await files.remove(`${dir}/${name}`);
     }
     assert.deepEqual(readdirSync(dir), ["target"]);

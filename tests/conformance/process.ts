@@ -49,7 +49,6 @@ export function processSuite({ platform, test, child }: Subject): void {
     const expected = ["a timer", "run 1", "run 2", "run 3", "a promise", "a microtask"];
     const seen: string[] = [];
     for (const _ of expected) {
-      // oxlint-disable-next-line no-await-in-loop -- lines come one after the other
       seen.push(await lines.next("an error"));
     }
     assert.deepEqual(seen.toSorted(), expected.map((where) => `caught Error: in ${where}`).toSorted());

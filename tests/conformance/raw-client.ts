@@ -97,7 +97,6 @@ export class RawClient {
   /** The next frame that is no ping. */
   async next(what: string): Promise<Frame> {
     for (;;) {
-      // oxlint-disable-next-line no-await-in-loop -- frames come one after the other
       const next = await this.frames.next(what);
       if (next.opcode !== PING) return next;
     }

@@ -120,7 +120,6 @@ export function socketSuite({ platform, test, idleCodeOnWire }: Subject): void {
     const { connect, stop } = await serve(platform, { options: { socket: limits({ pingMs: 60 }) } });
     const { client, server } = await connect();
     for (let pings = 0; pings < 6; pings += 1) {
-      // oxlint-disable-next-line no-await-in-loop -- pings come one after the other
       const { opcode, payload } = await client.frames.next("a ping");
       assert.equal(opcode, PING);
       client.write(frame(PONG, payload));
@@ -227,7 +226,6 @@ export function socketSuite({ platform, test, idleCodeOnWire }: Subject): void {
     assert.equal(server.socket.bufferedBytes(), 0);
     const accepted = results.filter((result) => result !== "dropped").length;
     for (let index = 0; index < accepted; index += 1) {
-      // oxlint-disable-next-line no-await-in-loop -- frames come one after the other
       const { payload } = await client.next(`frame ${index} of ${accepted}`);
       assert.equal(payload.subarray(0, 4).toString(), String(index).padStart(4, "0"));
     }
@@ -245,7 +243,6 @@ export function socketSuite({ platform, test, idleCodeOnWire }: Subject): void {
     client.resume();
     const accepted = results.filter((result) => result !== "dropped").length;
     for (let index = 0; index < accepted; index += 1) {
-      // oxlint-disable-next-line no-await-in-loop -- frames come one after the other
       assert.equal((await client.next(`frame ${index}`)).opcode, TEXT);
     }
     assert.deepEqual(await client.nextClose(), { code: 4008, reason: "too slow" });
@@ -270,7 +267,6 @@ function limits({ pingMs }: { pingMs: number }) {
 
 async function closeOf({ events }: { events: { next(what: string): Promise<{ type: string }> } }) {
   for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- events come one after the other
     const event = await events.next("the close of a socket");
     if (event.type === "close") return event as { type: "close"; code: number; reason: string };
   }

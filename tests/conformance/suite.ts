@@ -36,7 +36,6 @@ export class Events<T> {
 
   async next(what: string): Promise<T> {
     while (this.#read >= this.seen.length) {
-      // oxlint-disable-next-line no-await-in-loop -- the next event is what it waits for
       await within(new Promise<void>((resolve) => (this.#waiting = resolve)), what);
     }
     const event = this.seen[this.#read] as T;

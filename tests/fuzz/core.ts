@@ -21,7 +21,10 @@ export const CONFIG = JSON.stringify({
   sessions: { keepMax: 40 },
 });
 
-/** The whole gateway behind its sockets, with every feature it has: real database, time that is told to pass. */
+/**
+ * The whole gateway behind its sockets, with every feature it has: real database, time that is told to
+ * pass.
+ */
 export async function createCore() {
   const { platform, home } = quietPlatform({ config: CONFIG });
   const loaded = await loadConfiguration(undefined, platform, {});
@@ -30,7 +33,8 @@ export async function createCore() {
   const log = createMemoryLog();
   const ports = { clock: time.clock, timers: time.timers, crypto, log };
   const db = openDatabase(join(home, "fuzz.db"));
-  // Whether a run outlives a power cut is not asked here, and waiting for the disk would take longer than all the rest.
+  // Whether a run outlives a power cut is not asked here, and waiting for the disk would take longer than
+  // all the rest.
   db.exec("PRAGMA synchronous = OFF");
   const state = createGatewayRuntimeState({
     ...loaded,

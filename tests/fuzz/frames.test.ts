@@ -1,4 +1,5 @@
-// Mutated frames into the whole gateway but its sockets: each request is answered once, in its dialect, and nothing breaks.
+// Mutated frames into the whole gateway but its sockets: each request is answered once, in its dialect, and
+// nothing breaks.
 import { describe, expect, test } from "bun:test";
 import { CLOSE, type ErrorCode, ERROR_CODES } from "../../src/contract/errors.ts";
 import { createCore, TOKEN } from "./core.ts";
@@ -14,7 +15,10 @@ const SETTLE_EVERY = 2_000;
 const CLIENTS = 10;
 const HEAP_GROWTH_MAX = 48 * 1024 * 1024;
 
-/** What mutated frames must have been answered with, or they do not reach far. `timeout` and the like need time or an agent. */
+/**
+ * What mutated frames must have been answered with, or they do not reach far. `timeout` and the like need
+ * time or an agent.
+ */
 const CODES_MET: readonly ErrorCode[] = [
   "parse_error",
   "invalid_request",

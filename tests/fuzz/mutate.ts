@@ -63,7 +63,10 @@ export function createFrames(seed: number, { methods, auth = {} }: FrameOptions)
 /** Of a shape that is refused unread. */
 const BAD_AUTH = [1, null, "token", [], { token: 1 }, { token: null }, { user: "x" }] as const;
 
-/** A copy, as it is going to be changed; mostly another effect than any before, mostly on the few same sessions. */
+/**
+ * A copy, as it is going to be changed; mostly another effect than any before, mostly on the few same
+ * sessions.
+ */
 function fresh(random: Random, { method, params: given }: Sample): Sample {
   const params = structuredClone(given);
   if ("idempotencyKey" in params && random.chance(0.7)) params["idempotencyKey"] = `key ${random.below(1e9)}`;
@@ -348,7 +351,10 @@ function tower(random: Random, text: string, at: number): string {
 
 // --- bytes ---
 
-/** None of them is UTF-8: a lone tail, an overlong form, a surrogate, past the last character, a cut character. */
+/**
+ * None of them is UTF-8: a lone tail, an overlong form, a surrogate, past the last character, a cut
+ * character.
+ */
 const BROKEN_UTF8: readonly [readonly number[], ...(readonly number[])[]] = [
   [0x80],
   [0xc0, 0xaf],

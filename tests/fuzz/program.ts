@@ -1,4 +1,5 @@
-// The gateway as a program of its own, all of it, but that it does not wait for the disk: whether a run outlives a
+// The gateway as a program of its own, all of it, but that it does not wait for the disk: whether a run
+// outlives a
 // power cut is not asked by the fuzzer, and the waiting would take longer than all the rest.
 import { runCli } from "../../src/cli/main.ts";
 import { createBunPlatform } from "../../src/platform/bun.ts";

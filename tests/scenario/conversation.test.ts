@@ -1,4 +1,7 @@
-/** People and programs talk to a model through the built gateway, which is stopped, killed and started again. */
+/**
+ * People and programs talk to a model through the built gateway, which is stopped, killed and started
+ * again.
+ */
 import { expect, onTestFinished, setDefaultTimeout, test } from "bun:test";
 import { createIdempotencyKey, type GatewayClient, type Message } from "../../src/client/mod.ts";
 import { createHome, type Gateway, type Home, runBinary, startGateway } from "../support/binary.ts";

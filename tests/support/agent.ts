@@ -10,7 +10,10 @@ export interface ScriptedTurn {
   fail(error: unknown): void;
 }
 
-/** An agent whose every word is the test's. Ignores its signal unless told otherwise: the worst that can be met. */
+/**
+ * An agent whose every word is the test's. Ignores its signal unless told otherwise: the worst that can be
+ * met.
+ */
 export function createScriptedRunner(): {
   runner: Runner;
   turns: ScriptedTurn[];

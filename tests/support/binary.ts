@@ -1,5 +1,5 @@
 import { onTestFinished } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BINARY } from "../../scripts/build.ts";
@@ -7,7 +7,9 @@ import { BINARY } from "../../scripts/build.ts";
 /** What does not come within this does not come. */
 const WAIT_MS = 15_000;
 
-/** A home directory and a folder to start in, both empty; gone with all that runs there when the test ends. */
+/**
+ * A home directory and a folder to start in, both empty; gone with all that runs there when the test ends.
+ */
 export interface Home {
   readonly path: string;
   /** Where programs start. */
@@ -17,7 +19,7 @@ export interface Home {
   readonly programs: Program[];
 }
 
-/** One entry of the log in JSON. */
+/** One entry of the log, in text or JSON. */
 export interface LogLine {
   readonly level: string;
   readonly msg: string;
@@ -29,14 +31,17 @@ export interface Program {
   readonly pid: number;
   stdout(): string;
   stderr(): string;
-  /** Entries of the log, in order; empty unless it is JSON. */
+  /** Entries of the log, in order. */
   readonly log: readonly LogLine[];
   /** The first entry with this message, come or coming. Rejects when the process ends without it. */
   logged(message: string): Promise<LogLine>;
   signal(signal: NodeJS.Signals): void;
   /** Writes a line to its standard input. */
   say(line: string): void;
-  /** Its exit code, 128 and more for a signal, when all it printed has been read. Rejects when it does not end. */
+  /**
+   * Its exit code, 128 and more for a signal, when all it printed has been read. Rejects when it does not
+   * end.
+   */
   exited(): Promise<number>;
 }
 
@@ -55,6 +60,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What to start in place of `dist/gateway run`. */
   readonly command?: readonly string[];
+  /** Where `args` put it. */
+  readonly stateDir?: string;
 }
 
 /** Inside a test only. @param config the configuration file, as text or as what it holds; none by default */
@@ -82,21 +89,37 @@ async function clear({ path, programs }: Home): Promise<void> {
   rmSync(path, { recursive: true, force: true });
 }
 
-/** Starts the built gateway, on a port that the system picks, and waits until it says where it listens. */
+/**
+ * Starts the built gateway, on a port that the system picks, and waits until it says where it listens: in its
+ * log, and for the command line in its note.
+ */
 export async function startGateway(home: Home, options: StartOptions = {}): Promise<Gateway> {
-  const { command = [BINARY, "run"], args = [], env } = options;
+  const { command = [BINARY, "run"], args = [], env, stateDir = home.stateDir } = options;
   const program = spawn(home, [...command, "--port", "0", "--log-format", "json", ...args], env);
   const { url } = await program.logged("gateway listening");
+  await within(noted(stateDir, program.pid), "note in the state directory", program.stderr);
   return {
     ...program,
     url: String(url),
     port: Number(new URL(String(url)).port),
-    token: () => readFileSync(join(home.stateDir, "gateway.token"), "utf8").trim(),
+    token: () => readFileSync(join(stateDir, "gateway.token"), "utf8").trim(),
     stop(signal = "SIGTERM") {
       program.signal(signal);
       return program.exited();
     },
   };
+}
+
+function noted(stateDir: string, pid: number): Promise<void> {
+  const note = join(stateDir, "gateway.json");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  // It comes whole, by renaming.
+  const look = (): void => {
+    if (existsSync(note) && readFileSync(note, "utf8").includes(`"pid":${pid},`)) resolve();
+  };
+  const watcher = watch(stateDir, look);
+  look();
+  return promise.finally(() => watcher.close());
 }
 
 /** Runs the binary to its end. */
@@ -214,8 +237,8 @@ function createOutput() {
   const all = (): string => `${text.stdout}${text.stderr}`;
 
   function takeLine(line: string): void {
-    if (!line.startsWith("{")) return;
-    const entry = JSON.parse(line) as LogLine;
+    const entry = line.startsWith("{") ? (JSON.parse(line) as LogLine) : fromText(line);
+    if (!entry) return;
     log.push(entry);
     for (const { message, found } of waiting) if (entry.msg === message) found.resolve(entry);
   }
@@ -248,6 +271,18 @@ function createOutput() {
   function ended(message: string): Error {
     return new Error(`ended without the log line "${message}": ${all()}`);
   }
+}
+
+/** `TIME LEVEL MESSAGE NAME=VALUE…` */
+function fromText(line: string): LogLine | undefined {
+  const [, level, msg, rest = ""] =
+    /^[\d:]+Z (debug|info|warn|error) +(.*?)((?: \w+=(?:"(?:\\.|[^"\\])*"|[^\s"]+))*)$/.exec(line) ?? [];
+  if (level === undefined || msg === undefined) return undefined;
+  const fields = [...rest.matchAll(/ (\w+)=("(?:\\.|[^"\\])*"|\S+)/g)].map(([, name = "", value = ""]) => [
+    name,
+    value.startsWith('"') ? (JSON.parse(value) as string) : value,
+  ]);
+  return { level, msg, ...Object.fromEntries(fields) };
 }
 
 async function pump(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {

@@ -31,7 +31,9 @@ export async function startDenoGateway(): Promise<{ readonly wire: Wire; close()
   };
 }
 
-/** Reads the log until the gateway says where it listens, and goes on reading so that it never waits for us. */
+/**
+ * Reads the log until the gateway says where it listens, and goes on reading so that it never waits for us.
+ */
 async function listeningUrl(stderr: ReadableStream<Uint8Array>): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const timer = setTimeout(() => reject(new Error(`not listening within ${START_MS} ms: ${text}`)), START_MS);

@@ -43,7 +43,8 @@ interface Step {
 /**
  * Plays a transcript against a gateway.
  *
- * `open NAME [bearer] [jsonrpc]`, `NAME> frame`, `NAME< pattern` (the next frame that is no noise), `NAME<~ pattern`
+ * `open NAME [bearer] [jsonrpc]`, `NAME> frame`, `NAME< pattern` (the next frame that is no noise), `NAME<~
+ * pattern`
  * (the next frame that fits), `NAME! CODE` (closed), `close NAME`; `http METHOD PATH [bearer] [text] [host=…]
  * [origin=…] [body]` and `= STATUS [pattern]`.
  *

@@ -38,7 +38,8 @@ const pets = contract({
 const get = () => ({ id: "1", kind: "cat" as const });
 const add = () => ({ added: true });
 
-// What is right compiles: the literal of a result, a declared failure, a published event, the config, the added key.
+// What is right compiles: the literal of a result, a declared failure, a published event, the config, the
+// added key.
 pets.implement((ctx) => ({
   handlers: {
     "pets.get": ({ id }, call) => {

@@ -161,7 +161,6 @@ test("a server that takes no stream_options is asked without them, from then on 
     { fetch, timers: realTimers, clock: realClock },
   );
   for (const word of ["one", "two"]) {
-    // oxlint-disable-next-line no-await-in-loop -- the second must know what the first met
     const { text, error } = await listen(provider("m"), turnOf(word));
     expect(error).toBeUndefined();
     expect(text).toBe(`Heard: ${word}`);
@@ -448,7 +447,6 @@ test("a stream that falls silent is given up, a finished one is whole", async ()
     server.queue({ kind: "answer", text: ["Once ", "upon "], usage: null, gated: true });
     const said = agent.prompt(turnOf("hello"), never())[Symbol.asyncIterator]();
     const first = said.next();
-    // oxlint-disable-next-line no-await-in-loop -- one after the other on one clock
     const request = await server.next();
     request.release(released);
     expect(await first).toMatchObject({ value: { text: "Once " } });
