@@ -10,7 +10,10 @@ export interface Caller {
   /** The credential and the client's own name for itself: what idempotency keys belong to. */
   readonly subject: string;
   readonly scopes: readonly Scope[];
-  /** Runs `work` when the caller has gone away; the returned function takes it back. */
+  /**
+   * Runs `work` when the caller has gone away, at once if it has already; the returned function takes it
+   * back.
+   */
   onGone(work: () => void): Stop;
 }
 

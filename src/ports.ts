@@ -119,13 +119,18 @@ export interface Listener {
   stop(): Promise<void>;
 }
 
+/** Thrown by `serve` when it cannot listen there; the message says why, in words for people. */
+export class ListenError extends Error {
+  override readonly name: string = "ListenError";
+}
+
 /** Thrown by `serve` when the address is taken. */
-export class AddressInUse extends Error {
+export class AddressInUse extends ListenError {
   override readonly name = "AddressInUse";
 }
 
 export interface Server {
-  /** @throws AddressInUse; any other error as the runtime gives it */
+  /** @throws AddressInUse, ListenError; any other error as the runtime gives it */
   serve(options: ServeOptions): Promise<Listener>;
 }
 

@@ -219,3 +219,10 @@ test("every text that names the version of Bun or Deno names the pinned one", ()
   expect(named.length).toBeGreaterThan(0);
   expect(named.filter(({ name }) => !pinned.includes(name))).toEqual([]);
 });
+
+test("CI runs the test command of the README", () => {
+  const commands = (path: string): string[] =>
+    [...(texts.get(path) ?? "").matchAll(/^npx --yes \S+ run test\b/gm)].map(([command]) => command);
+  expect(commands("README.md")).toHaveLength(1);
+  expect(commands(".ci/run")).toEqual(commands("README.md"));
+});

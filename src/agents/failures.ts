@@ -32,7 +32,7 @@ export function toFault(
     silent: `${to.host} went silent`,
     endless_line: `${to.host} sent a line without an end`,
     cut_off: "the stream was cut off",
-    not_a_stream: `${to.host} sent ${readable(contentType) || "no type"}, not an event stream; check baseUrl`,
+    not_a_stream: `${to.host} sent ${readable(hideSecrets(contentType, to.apiKey)) || "no type"}, not an event stream; check baseUrl`,
   }[fault];
   return fail(to, "unavailable", { state });
 }

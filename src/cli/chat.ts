@@ -1,9 +1,10 @@
-import type { GatewayClient, ReconnectOptions } from "../client/mod.ts";
+import { type GatewayClient, GatewayError, type ReconnectOptions } from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
 import { usage } from "./args.ts";
 import type { CommandInput, RunCommand } from "./command.ts";
 import { connect, toCliError } from "./connect.ts";
 import { converse } from "./converse.ts";
+import { CliError } from "./errors.ts";
 import { startTurn, textOf, type TurnEnd } from "./turn.ts";
 
 const SESSION_DEFAULT = "main";
@@ -39,7 +40,15 @@ export const chat: RunCommand = async (input) => {
 
 /** A session's model is chosen when it is made. */
 async function chooseModel(client: GatewayClient, key: string, model: string | undefined): Promise<void> {
-  if (model !== undefined) await client.call("sessions.create", { key, model });
+  if (model === undefined) return;
+  try {
+    await client.call("sessions.create", { key, model });
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== "conflict") throw error;
+    const hint =
+      "A session keeps the model it was made with: leave --model out, or name a new one with --session";
+    throw new CliError(EXIT.failed, error.message, { hint, code: error.code });
+  }
 }
 
 /** What a message needs to be sent and answered. */

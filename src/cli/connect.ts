@@ -77,8 +77,7 @@ export function toCliError(error: unknown, target: Target): CliError {
   const { code, message, retryAfterMs, ref } = error;
   if (code === "unauthorized") return new CliError(EXIT.refused, message, { code });
   if (isUnreached(error)) {
-    const hint = target.isLoopback ? "Is it running? Start it with: gateway run" : undefined;
-    return new CliError(EXIT.unreachable, message, { hint, code });
+    return new CliError(EXIT.unreachable, message, { hint: target.advice, code });
   }
   const wait = retryAfterMs === undefined ? undefined : `Try again in ${Math.ceil(retryAfterMs / 1000)} s`;
   const log = ref === undefined ? undefined : `The gateway's log says more under ${ref}`;

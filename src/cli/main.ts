@@ -4,6 +4,7 @@ import { parseArguments, usage } from "./args.ts";
 import type { Command } from "./command.ts";
 import { CliError } from "./errors.ts";
 import { commandHelp, findCommand, programHelp, usageLine } from "./help.ts";
+import { programName } from "./program.ts";
 import { createScreen, type Screen } from "./screen.ts";
 
 /** Runs the command that was typed. Never rejects. @returns the exit code, when all output has left */
@@ -17,6 +18,7 @@ export async function runCli(platform: Platform): Promise<number> {
 
 /** What was understood of the call so far. */
 type Called = { chosen: [name: string, command: Command] | undefined; isJson: boolean };
+type Failed = Called & { readonly screen: Screen; readonly program: string };
 
 async function dispatch(platform: Platform, screen: Screen): Promise<number> {
   const called: Called = { chosen: undefined, isJson: false };
@@ -36,7 +38,7 @@ async function dispatch(platform: Platform, screen: Screen): Promise<number> {
     const run = await command.load();
     return await run({ platform, screen, args });
   } catch (error) {
-    return report(error, screen, called);
+    return report(error, { screen, program: programName(platform), ...called });
   }
 }
 
@@ -46,7 +48,7 @@ function print(screen: Screen, text: string): number {
 }
 
 /** Says what went wrong, and for a mistake in the call how it is called. */
-function report(error: unknown, screen: Screen, { chosen, isJson }: Called): number {
+function report(error: unknown, { screen, program, chosen, isJson }: Failed): number {
   if (!(error instanceof CliError)) {
     screen.problem(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return EXIT.failed;
@@ -60,7 +62,7 @@ function report(error: unknown, screen: Screen, { chosen, isJson }: Called): num
   if (hint) screen.problem(hint);
   if (exitCode === EXIT.usage) {
     if (chosen) screen.problem(`Usage: ${usageLine(...chosen)}`);
-    screen.problem(`See: gateway help${chosen ? ` ${chosen[0]}` : ""}`);
+    screen.problem(`See: ${program} help${chosen ? ` ${chosen[0]}` : ""}`);
   }
   return exitCode;
 }

@@ -1,12 +1,13 @@
 import { PORT_DEFAULT } from "../config/values.ts";
 import { type GatewayServer, startGatewayServer } from "../gateway.ts";
 import { EXIT, StartError } from "../gateway/errors.ts";
-import type { Platform } from "../ports.ts";
+import { ListenError, type Platform } from "../ports.ts";
 import { VERSION } from "../version.ts";
 import type { Arguments } from "./args.ts";
 import type { CommandInput, RunCommand } from "./command.ts";
 import { CliError } from "./errors.ts";
 import { stateDirOf } from "./places.ts";
+import { programName } from "./program.ts";
 
 /** What a shell makes of a program that ended by a signal. @source POSIX: 128 plus the number */
 const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -31,6 +32,7 @@ async function start({ platform, args }: CommandInput): Promise<GatewayServer> {
     return await startGatewayServer(args.whole("port", 0, 65_535), { platform, flags: flagsOf(args) });
   } catch (error) {
     if (error instanceof StartError) throw new CliError(error.exitCode, error.message);
+    if (error instanceof ListenError) throw new CliError(EXIT.failed, error.message);
     throw error;
   }
 }
@@ -70,8 +72,9 @@ function watchForEnd({ process }: Platform) {
 /** For a person at a terminal. The token is shown once, when it is made, and goes into no log. */
 function greet({ platform, screen }: CommandInput, server: GatewayServer): void {
   const { urls, token, port, stateDir } = server;
-  const program = programName(platform.process.env);
-  const url = port === PORT_DEFAULT ? "" : ` --url ws://127.0.0.1:${port}/ws`;
+  const program = programName(platform);
+  const isUsual = port === PORT_DEFAULT && urls[0].startsWith("http://127.0.0.1:");
+  const url = isUsual ? "" : ` --url ${urls[0].replace(/^http/, "ws")}/ws`;
   const usual = stateDirOf(platform.process, { text: () => undefined });
   const place = stateDir === usual ? "" : ` --state-dir ${shellWord(stateDir)}`;
   const lines = [
@@ -88,18 +91,4 @@ function greet({ platform, screen }: CommandInput, server: GatewayServer): void 
 /** The text as one word of a shell's command line. */
 function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-const SCRIPT_RUNNERS: Readonly<Record<string, string>> = {
-  bun: "bun run gateway",
-  deno: "deno task gateway",
-  npm: "npm run gateway --",
-};
-
-/** How this program was called, so that a line shown can be typed as it is. */
-function programName(env: Readonly<Record<string, string | undefined>>): string {
-  const runner = env["npm_config_user_agent"]?.split("/", 1)[0] ?? "";
-  // Deno sets no name of the task; there is only this one.
-  const script = env["npm_lifecycle_event"] ?? (runner === "deno" ? "gateway" : "");
-  return (script === "gateway" ? SCRIPT_RUNNERS[runner] : undefined) ?? "gateway";
 }

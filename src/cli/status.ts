@@ -38,11 +38,23 @@ export function describeStatus(
     ["Clients", String(status.clients)],
     ["Memory", `${(memory.rssBytes / 1024 / 1024).toFixed(0)} MiB`],
     ["Config", config.hash === "" ? `${config.path} (no such file, defaults apply)` : config.path],
-    ...config.warnings.map((warning) => ["", warning] as const),
+    ...config.warnings.map((warning) => ["", shortened(warning)] as const),
     ["State", status.stateDir],
   ];
   const head = `gateway ${status.version} (${status.runtime}) at ${url}, up ${formatDuration(status.uptimeMs)}`;
   return [head, "", ...rows.map(([name, value]) => `${bold(name.padEnd(8))}  ${value}`), ""].join("\n");
+}
+
+/** Longer ones list the keys an existing file has and this gateway does not use. */
+const WARNING_CHARS_MAX = 160;
+
+/** A warning with its list cut to what a person reads here; the log and `--json` have the whole. */
+function shortened(warning: string): string {
+  if (warning.length <= WARNING_CHARS_MAX) return warning;
+  const items = warning.split(", ");
+  const kept = items.filter((_, index) => items.slice(0, index + 1).join(", ").length <= WARNING_CHARS_MAX);
+  const rest = items.length - kept.length;
+  return kept.length === 0 || rest < 3 ? warning : `${kept.join(", ")} and ${rest} more`;
 }
 
 const UNITS = [

@@ -4,6 +4,7 @@ import { LIMITS } from "../contract/limits.ts";
 import type { Platform } from "../ports.ts";
 import { type Arguments, usage } from "./args.ts";
 import { stateDirOf } from "./places.ts";
+import { programName } from "./program.ts";
 
 /** Where a client command connects. */
 export type Target = {
@@ -12,6 +13,8 @@ export type Target = {
   readonly isLoopback: boolean;
   /** The person typed it for this very call. */
   readonly isExplicit: boolean;
+  /** What to do when nothing answers there. */
+  readonly advice: string | undefined;
 };
 
 type Parts = { readonly platform: Platform; readonly args: Arguments };
@@ -25,24 +28,51 @@ const STATE_FILE_BYTES_MAX = 4_096;
 export async function findTarget({ platform, args }: Parts): Promise<Target> {
   const { env } = platform.process;
   const typed = args.text("url");
-  if (typed !== undefined) return { ...toTarget(typed, "--url"), isExplicit: true };
+  const advice = `Is it running? Start it with: ${programName(platform)}`;
+  const toNamed = (text: string, source: string): Omit<Target, "isExplicit"> => {
+    const named = toTarget(text, source);
+    return { ...named, advice: named.isLoopback ? advice : undefined };
+  };
+  if (typed !== undefined) return { ...toNamed(typed, "--url"), isExplicit: true };
   const fromEnv = env["CLAWDBOT_GATEWAY_URL"]?.trim();
-  if (fromEnv) return { ...toTarget(fromEnv, "CLAWDBOT_GATEWAY_URL"), isExplicit: false };
-  const port =
-    (await runningPort(platform, args)) ?? toPort(Number(env["CLAWDBOT_GATEWAY_PORT"])) ?? PORT_DEFAULT;
-  return { url: `ws://127.0.0.1:${port}/ws`, isLoopback: true, isExplicit: false };
+  if (fromEnv) return { ...toNamed(fromEnv, "CLAWDBOT_GATEWAY_URL"), isExplicit: false };
+  const running = await findRunning(platform, args);
+  const port = running?.port ?? toPort(Number(env["CLAWDBOT_GATEWAY_PORT"])) ?? PORT_DEFAULT;
+  return {
+    url: `ws://${running?.host ?? "127.0.0.1"}:${port}/ws`,
+    isLoopback: true,
+    isExplicit: false,
+    advice,
+  };
 }
 
-/** The port the running gateway noted in its state directory. */
-async function runningPort({ files, process }: Platform, args: Arguments): Promise<number | undefined> {
+type Place = { readonly host: string; readonly port: number };
+
+/** Where the running gateway listens, as it noted in its state directory. */
+async function findRunning({ files, process }: Platform, args: Arguments): Promise<Place | undefined> {
   const path = `${stateDirOf(process, args)}/${STATE_FILE}`;
   try {
     const note: unknown = JSON.parse((await files.readText(path, STATE_FILE_BYTES_MAX)) ?? "{}");
-    return typeof note === "object" && note !== null && "port" in note ? toPort(note.port) : undefined;
+    const port = toPort(member(note, "port"));
+    return port === undefined ? undefined : { host: toOwnHost(member(note, "url"), process), port };
   } catch {
     // Unreadable or half written: as good as absent, the usual port is tried.
     return undefined;
   }
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+/**
+ * The address it is bound to, if that is this machine's now. A note may outlive its gateway and the address
+ * be another machine's by then, which would be handed the token.
+ */
+function toOwnHost(url: unknown, { addresses }: Pick<Platform["process"], "addresses">): string {
+  const host = typeof url === "string" && URL.canParse(url) ? new URL(url).hostname : "";
+  const isOwn = isLoopback(host) || addresses().includes(host.replace(/^\[(.*)\]$/, "$1"));
+  return host !== "" && isOwn ? host : "127.0.0.1";
 }
 
 function toPort(value: unknown): number | undefined {

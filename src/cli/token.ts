@@ -6,6 +6,7 @@ import { readConfiguration } from "./config.ts";
 import { fromTokenFile } from "./credentials.ts";
 import { CliError } from "./errors.ts";
 import { stateDirOf } from "./places.ts";
+import { programName } from "./program.ts";
 
 /** Prints the token that this machine's gateway asks for: the configured one, else the one it made. */
 export const token: RunCommand = async (input) => {
@@ -34,6 +35,6 @@ async function findToken({ platform, args }: CommandInput): Promise<{ token: str
   if (stored?.token !== undefined) return { token: stored.token, source: stored.source };
   const path = `${stateDirOf(platform.process, args)}/${TOKEN_FILE}`;
   throw new CliError(EXIT.failed, `Cannot read token "${path}": there is no such file`, {
-    hint: "The gateway makes it at its first start: gateway run",
+    hint: `The gateway makes it at its first start: ${programName(platform)}`,
   });
 }

@@ -270,7 +270,7 @@ export interface Methods {
   "sessions.list": {
     params: {
       limit?: number | undefined;
-      /** part of the key or label, letter case ignored */
+      /** part of the key or label; the case of a to z is ignored */
       search?: string | undefined;
       agentId?: string | undefined;
     };

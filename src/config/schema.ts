@@ -180,10 +180,6 @@ const Provider = z
       .meta({ description: "Address of the API, with its version: http://127.0.0.1:11434/v1" }),
     apiKey: z.string().optional().meta({ description: "Credential for it", secret: true }),
     api: z.enum(APIS).default("openai-completions").meta({ description: "How to talk to it" }),
-    models: z
-      .array(z.looseObject({ id: Text }))
-      .default([])
-      .meta({ description: "Its models, as far as listed" }),
   })
   .meta({ unused: UNUSED_PROVIDER, skip: unusedApi });
 

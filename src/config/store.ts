@@ -17,7 +17,6 @@ interface Read {
 
 /** What was read at one moment, and what it amounts to. */
 export type Snapshot = Read & Judgement;
-export type ValidSnapshot = Extract<Snapshot, { readonly valid: true }>;
 
 /** A snapshot as far as running needs it: where each value comes from is told by a whole one. */
 export type LoadedSnapshot = Read & { readonly warnings: readonly ConfigIssue[] } & (
@@ -114,19 +113,21 @@ async function readFile({ files }: ConfigStoreOptions, paths: Paths): Promise<Fi
       const text = await files.readText(path, LIMITS.configBytesMax);
       if (text !== undefined) return { path, exists: true, text, error: undefined };
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      // The file is named in front of every issue of it.
+      const reason = (error instanceof Error ? error.message : String(error)).replace(
+        /^Cannot \w+ file "[^"]*": /,
+        "",
+      );
       return {
         path,
         exists: true,
         text: undefined,
-        error: `Cannot read configuration ${JSON.stringify(path)}: ${reason}`,
+        error: `Cannot read configuration: ${reason}`,
       };
     }
   }
   const path = paths.configDefault;
-  const error = paths.configNamed
-    ? `Cannot read configuration ${JSON.stringify(path)}: there is no such file`
-    : undefined;
+  const error = paths.configNamed ? "Cannot read configuration: there is no such file" : undefined;
   return { path, exists: false, text: undefined, error };
 }
 

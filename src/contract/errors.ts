@@ -87,5 +87,3 @@ export const CLOSE = {
   version: 4504,
   revoked: 4505,
 } as const;
-
-export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];

@@ -120,11 +120,6 @@ export const RESYNC_EVENT = "resync";
 export const CHALLENGE_EVENT = "connect.challenge";
 export const CONNECT_METHOD = "connect";
 
-/**
- * Longest text of a close reason. @source RFC 6455 §5.5 (control frames carry 125 bytes, two are the code)
- */
-export const CLOSE_REASON_BYTES_MAX = 120;
-
 export const HELLO_LIMITS = {
   maxBufferedBytes: LIMITS.outboundBytesMax,
   tickIntervalMs: LIMITS.tickMs,

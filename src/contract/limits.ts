@@ -55,6 +55,8 @@ export const LIMITS = {
   parseErrorsMax: 3,
   /** Requests in one JSON-RPC batch. */
   batchMax: 100,
+  /** Answers of one batch before the rest of its requests is sent back: they leave as one frame. */
+  batchReplyCharsMax: 1024 * 1024,
   /** Characters of a request id that is a string. */
   idCharsMax: 128,
 
@@ -63,6 +65,9 @@ export const LIMITS = {
   /** Requests of one client that wait for one of those places, and their text; more is `busy`. */
   queuedRequestsMax: 256,
   queuedBytesMax: 4 * 1024 * 1024,
+
+  /** Requests over HTTP that run at the same time, over all clients: one has no connection to count by. */
+  httpInflightMax: 128,
 
   /** Characters of an `idempotencyKey`. */
   idempotencyKeyCharsMax: 128,
@@ -99,8 +104,6 @@ export const LIMITS = {
   runsQueuedPerSessionMax: 20,
   /** Runs at the same time over all sessions. */
   runsActiveMax: 16,
-  /** Finished runs that `agent.wait` answers from memory before it asks the database. */
-  runsRememberedMax: 1_000,
   /** Shortest distance of two `chat` deltas of one run. */
   deltaMs: 150,
   /** Text one run may produce. */
@@ -114,6 +117,8 @@ export const LIMITS = {
   /** Messages `chat.history` answers, default and most. */
   historyMessages: 200,
   historyMessagesMax: 1_000,
+  /** Content of the messages in one such answer, except for a single longer one: fits a client's buffer. */
+  historyBytesMax: 1024 * 1024,
   /** Messages of a session that are handed to the model with a new one. */
   contextMessagesMax: 200,
 

@@ -7,7 +7,8 @@ import { createLifetime, type Feature, type FeatureContext, type Lifetime } from
 import { createRunsFeature } from "../features/runs/feature.ts";
 import { runsContract } from "../features/runs/contract.ts";
 import { Journal } from "../features/runs/journal.ts";
-import { type RunSettings, Runs } from "../features/runs/runs.ts";
+import type { RunSettings } from "../features/runs/run.ts";
+import { Runs } from "../features/runs/runs.ts";
 import { prepareSchema } from "../features/schema.ts";
 import { sessionsContract } from "../features/sessions/contract.ts";
 import { createSessionsFeature } from "../features/sessions/feature.ts";
@@ -87,6 +88,7 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
     status: () => statusOf(parts, { sessions, health: health() }),
     presence: () => hub.presence(),
     onClients: (work) => hub.onClients(work),
+    onRuns: (work) => runs.onCounts(work),
   });
 
   const state: GatewayRuntimeState = {

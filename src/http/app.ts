@@ -9,6 +9,7 @@ import type { Authenticator, Grant } from "../rpc/auth.ts";
 import { JSONRPC_SUBPROTOCOL } from "../rpc/codecs/choose.ts";
 import { Connection, type ConnectionParts } from "../rpc/connection.ts";
 import type { OpenRpc } from "../rpc/describe.ts";
+import { stopping, tooManyOverHttp } from "../rpc/refusals.ts";
 import { checkHost, checkOrigin, checkQuery, clientAddress, credentialsOf } from "./guard.ts";
 import { type Metric, metricsText } from "./metrics.ts";
 import { json, refusal } from "./respond.ts";
@@ -41,6 +42,7 @@ export function createHttpApp(
 ): (request: Request, peer: Peer) => Response | Promise<Response> {
   const app = new Hono<Env>({ strict: false });
   const { settings } = parts;
+  const rpc = rpcRoute(parts);
 
   app.get("/healthz", () => json({ status: "ok" }));
 
@@ -63,12 +65,7 @@ export function createHttpApp(
     c.req.header("upgrade") ? upgrade(parts, c.req.raw, c.env.peer) : unknownPath(c.req.raw),
   );
 
-  app.post("/rpc", (c) => {
-    const grant = authenticate(parts, c.req.raw, c.env.peer);
-    if (grant instanceof RpcError) return refusal(grant);
-    if (!parts.connection.isAccepting()) return refusal(stopping());
-    return serveRpc(c.req.raw, parts.connection.dispatcher, httpCaller(parts, grant, c.req.raw));
-  });
+  app.post("/rpc", (c) => rpc(c.req.raw, c.env.peer));
 
   app.get("/schema", (c) => {
     const grant = authenticate(parts, c.req.raw, c.env.peer);
@@ -99,6 +96,23 @@ export function createHttpApp(
         new RpcError("invalid_request", "Cannot serve request: its Host header is not one host"),
       );
     return app.fetch(request, { peer });
+  };
+}
+
+function rpcRoute(parts: HttpParts): (request: Request, peer: Peer) => Promise<Response> {
+  const { connection } = parts;
+  let inflight = 0;
+  return async (request, peer) => {
+    const grant = authenticate(parts, request, peer);
+    if (grant instanceof RpcError) return refusal(grant);
+    if (!connection.isAccepting()) return refusal(stopping());
+    if (inflight >= LIMITS.httpInflightMax) return refusal(tooManyOverHttp());
+    inflight++;
+    try {
+      return await serveRpc(request, connection.dispatcher, httpCaller(parts, grant, request));
+    } finally {
+      inflight--;
+    }
   };
 }
 
@@ -139,6 +153,10 @@ function httpCaller({ connection }: HttpParts, grant: Grant, request: Request): 
     subject: `${grant.credential}:http`,
     scopes: grant.scopes,
     onGone(work) {
+      if (request.signal.aborted) {
+        work();
+        return () => {};
+      }
       request.signal.addEventListener("abort", work, { once: true });
       return () => request.signal.removeEventListener("abort", work);
     },
@@ -152,10 +170,4 @@ function unknownPath(request: Request): Response {
       .split("?")[0]
       ?.slice(0, 100) ?? "";
   return refusal(new RpcError("not_found", `Cannot serve "${path}": no such path`));
-}
-
-function stopping(): RpcError {
-  return new RpcError("unavailable", "Cannot take requests: the gateway is stopping", {
-    retryAfterMs: LIMITS.drainMs,
-  });
 }

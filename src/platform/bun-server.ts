@@ -1,6 +1,7 @@
-import { AddressInUse, type Listener, type Peer, type ServeOptions } from "../ports.ts";
+import type { Listener, Peer, ServeOptions } from "../ports.ts";
 import { bunServeOptions } from "./bun-options.ts";
 import { BunSocket, type BunSocketParts } from "./bun-socket.ts";
+import { listenFailure } from "./listen-failure.ts";
 import { Pings } from "./pings.ts";
 import { refusal } from "./refusal.ts";
 
@@ -45,8 +46,7 @@ function listenOrEnd<T>(listen: () => T, { hostname, port, undo }: ListenFailure
     return listen();
   } catch (cause) {
     undo();
-    if (!(cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE")) throw cause;
-    throw new AddressInUse(`Cannot listen on "${hostname}" port ${port}: it is in use`, { cause });
+    throw listenFailure(cause, { hostname, port });
   }
 }
 

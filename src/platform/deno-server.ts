@@ -1,7 +1,8 @@
-import { AddressInUse, type Listener, type Peer, type ServeOptions } from "../ports.ts";
+import type { Listener, Peer, ServeOptions } from "../ports.ts";
 import { withBodyLimit } from "./deno-body.ts";
 import { attachSocket, type DenoSocketParts } from "./deno-socket.ts";
 import { Drains } from "./drains.ts";
+import { listenFailure } from "./listen-failure.ts";
 import { refusal } from "./refusal.ts";
 
 /** How long peers get to take their close frame when everything ends. */
@@ -59,8 +60,7 @@ function listen(
   try {
     return Deno.serve(settings, handler);
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
-    throw new AddressInUse(`Cannot listen on "${hostname}" port ${port}: it is in use`, { cause });
+    throw listenFailure(cause, { hostname, port });
   }
 }
 

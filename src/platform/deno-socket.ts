@@ -57,6 +57,9 @@ class DenoSocket implements Socket {
     const ws = this.#ws;
     ws.binaryType = "arraybuffer";
     ws.addEventListener("open", () => this.#opened());
+    // When the peer leaves during the upgrade, the runtime sends none of these events.
+    const timer = setTimeout(() => this.#end(1006, ""), LIMITS.handshakeMs);
+    this.#stopGrace = () => clearTimeout(timer);
     ws.addEventListener("message", ({ data }: MessageEvent<unknown>) => this.#received(data));
     ws.addEventListener("close", (event) => this.#ended(event));
     // A close follows and says all that matters; without a listener the error would end the process.
@@ -98,6 +101,8 @@ class DenoSocket implements Socket {
   }
 
   #opened(): void {
+    this.#stopGrace?.();
+    if (this.#isClosed) return this.#ws.close();
     this.#parts.open.add(this);
     this.#guard(() => {
       this.#handler = this.#open(this);
@@ -124,7 +129,8 @@ class DenoSocket implements Socket {
     this.#isClosed = true;
     this.#parts.drains.delete(this);
     this.#parts.open.delete(this);
-    this.#guard(() => this.#handler?.close(code, reason));
+    // Whoever counts sockets must hear of one that never opened all the same.
+    this.#guard(() => (this.#handler ??= this.#open(this)).close(code, reason));
   }
 
   #guard(work: () => void): void {

@@ -46,7 +46,9 @@ export function createFiles(directories: Directories = nodeDirectories): Files {
       // Before it is made: one that leads to a foreign place is no parent to make directories in.
       const problem = `Cannot use directory "${path}"`;
       refuseLink(path, problem);
-      await directories.ensure(path);
+      await directories.ensure(path).catch((cause: unknown) => {
+        throw new Error(`Cannot make directory "${path}": ${wordsOf(cause)}`, { cause });
+      });
       makePrivate(path, problem);
     },
     async remove(path) {
@@ -150,8 +152,15 @@ function refuseReplacing(path: string): void {
 }
 
 function refuseLink(path: string, problem: string): void {
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return;
-  throw new Error(`${problem}: it is a symbolic link`);
+  if (isLink(path, problem)) throw new Error(`${problem}: it is a symbolic link`);
+}
+
+function isLink(path: string, problem: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  } catch (cause) {
+    throw new Error(`${problem}: ${wordsOf(cause)}`, { cause });
+  }
 }
 
 function makePrivate(path: string, problem: string): void {
@@ -177,8 +186,14 @@ function openOr(path: string, flags: number, expectedCode: string): number | und
     return openSync(path, flags, 0o600);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === expectedCode) return undefined;
-    throw error;
+    throw new Error(`Cannot open file "${path}": ${wordsOf(error)}`, { cause: error });
   }
+}
+
+/** `EACCES: permission denied, open '/a'` without what our own sentence says. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return /^E[A-Z0-9]+: ([^,]+), /.exec(error.message)?.[1] ?? error.message;
 }
 
 /** Writes the whole text, puts it on the disk and closes the file, also when that fails. */

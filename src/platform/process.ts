@@ -1,6 +1,7 @@
 import process from "node:process";
 
-import type { Process, Stop, TextSink } from "../ports.ts";
+import type { Clock, Process, Stop, TextSink } from "../ports.ts";
+import { systemClock } from "./clock.ts";
 import { splitLines } from "./lines.ts";
 
 /** What the runtimes do better themselves than through `node:process`, which is slow to load there. */
@@ -11,6 +12,11 @@ type ProcessParts = {
 };
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+type StopSignal = (typeof STOP_SIGNALS)[number];
+
+/** Nobody presses a key twice in this time; a launcher forwards within a few ms. */
+const ECHO_MS = 50;
 
 export function createProcess({ stdout, stderr, isTerminal }: ProcessParts): Process {
   return {
@@ -39,7 +45,8 @@ export function createProcess({ stdout, stderr, isTerminal }: ProcessParts): Pro
     },
     lines: () => splitLines(process.stdin),
     onStopSignal(work) {
-      const stops = STOP_SIGNALS.map((signal) => on(signal, () => work(signal)));
+      const tell = withoutEchoes(work, systemClock);
+      const stops = STOP_SIGNALS.map((signal) => on(signal, () => tell(signal)));
       return () => stops.forEach((stop) => stop());
     },
     onUncaught(work) {
@@ -47,6 +54,23 @@ export function createProcess({ stdout, stderr, isTerminal }: ProcessParts): Pro
       return () => stops.forEach((stop) => stop());
     },
     exit: (code) => process.exit(code),
+  };
+}
+
+/**
+ * Tells of a signal once where it comes twice: a terminal sends Ctrl-C to the whole group, and `bun run`,
+ * which has it too, forwards it to us again. Taken for a second one it would mean "do not wait".
+ */
+export function withoutEchoes(
+  work: (signal: StopSignal) => void,
+  { elapsed }: Pick<Clock, "elapsed">,
+): (signal: StopSignal) => void {
+  const toldAtMs = new Map<StopSignal, number>();
+  return (signal) => {
+    const nowMs = elapsed();
+    if (nowMs - (toldAtMs.get(signal) ?? Number.NEGATIVE_INFINITY) < ECHO_MS) return;
+    toldAtMs.set(signal, nowMs);
+    work(signal);
   };
 }
 

@@ -11,14 +11,23 @@ import type { Codec, Incoming, Reply, RequestId } from "./codecs/codec.ts";
 import { frames } from "./codecs/frames.ts";
 import { jsonrpc } from "./codecs/jsonrpc.ts";
 import { plain } from "./codecs/plain.ts";
-import type { Dispatcher } from "./dispatch.ts";
-import { buildHello, protocolMismatch, type ServerFacts } from "./hello.ts";
+import { describe, type Dispatcher } from "./dispatch.ts";
+import { buildHello, presenceOf, protocolMismatch, type ServerFacts } from "./hello.ts";
 import type { Client, Hub, Resumed } from "./hub.ts";
 import { invalidParams } from "./issues.ts";
 import { parseJson, utf8Bytes } from "./json.ts";
 import { Lane } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
 import type { Outgoing } from "./outgoing.ts";
+import {
+  batchFull,
+  connectFirst,
+  connectInBatch,
+  connectTwice,
+  refuse,
+  stopping,
+  tooMany,
+} from "./refusals.ts";
 import { grantScopes, scopeMask } from "./scopes.ts";
 import type { Table } from "./table.ts";
 
@@ -83,6 +92,10 @@ export class Connection implements SocketHandler, Client, Caller {
   #isCodecFixed = false;
   #phase: Phase = "waiting";
   #hasSaidHello = false;
+  /** Somebody asked for something before saying who they are. */
+  #isRefused = false;
+  /** What came after this number is delivered live: a credential at the upgrade makes that start early. */
+  #liveSeq = Number.MAX_SAFE_INTEGER;
   #parseErrors = 0;
   #stopTimer: Stop;
 
@@ -123,11 +136,15 @@ export class Connection implements SocketHandler, Client, Caller {
       this.#isCodecFixed = true;
     }
     const incoming = this.#codec.decode(parsed.value);
-    if (incoming.kind === "batch") return this.#batch(incoming.items, text.length);
-    const { id } = incoming;
-    this.#one(incoming, text.length, (reply) => {
-      if (id !== undefined) this.#outbox.must(this.#codec.reply(id, reply));
-    });
+    if (incoming.kind === "batch") this.#batch(incoming.items, text.length);
+    else {
+      const { id } = incoming;
+      this.#one(incoming, text.length, (reply) => {
+        if (id !== undefined) this.#outbox.must(this.#encode(id, reply));
+      });
+    }
+    // Only now: a batch is answered whole, and nothing follows a close frame.
+    if (this.#isRefused) this.end(CLOSE.unauthorized, "the first request must be connect");
     if (this.#codec === frames) this.end(CLOSE.version, "this version does not serve the dialect frames");
   }
 
@@ -138,8 +155,8 @@ export class Connection implements SocketHandler, Client, Caller {
   /** The socket is gone, whoever ended it. */
   close(code: number, reason: string): void {
     this.#stopTimer();
-    this.#leave(code, reason);
     this.#origin.place.release();
+    this.#leave(code, reason);
   }
 
   // --- from the hub ---
@@ -159,6 +176,10 @@ export class Connection implements SocketHandler, Client, Caller {
   // --- for handlers ---
 
   onGone(work: () => void): Stop {
+    if (this.#phase === "closed") {
+      work();
+      return () => {};
+    }
     this.#goneWork.add(work);
     return () => void this.#goneWork.delete(work);
   }
@@ -169,9 +190,18 @@ export class Connection implements SocketHandler, Client, Caller {
     this.#stopTimer();
     this.#parts.hub.leave(this);
     this.#lane.clear();
-    for (const work of this.#goneWork) work();
+    for (const work of this.#goneWork) this.#runGone(work);
     this.#goneWork.clear();
     this.#parts.log.debug("client gone", { conn: this.connId, code, reason });
+  }
+
+  /** A handler's work: what it throws must not keep the rest of the connection from ending. */
+  #runGone(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#parts.log.error("work after a client had gone failed", { error: describe(error) });
+    }
   }
 
   // --- requests ---
@@ -180,20 +210,12 @@ export class Connection implements SocketHandler, Client, Caller {
     if (incoming.kind === "batch") return;
     if (incoming.kind === "invalid") return answer(refuse(incoming.error));
     const { method, params } = incoming;
+    if (!this.#parts.isAccepting()) return answer(refuse(stopping()));
     if (method === CONNECT_METHOD) return this.#connect(params, answer);
     if (this.#phase !== "ready") {
-      answer(
-        refuse(
-          new RpcError(
-            "unauthorized",
-            `Cannot call "${method.slice(0, 100)}": the first request must be "connect"`,
-          ),
-        ),
-      );
-      return this.end(CLOSE.unauthorized, "the first request must be connect");
+      this.#isRefused = true;
+      return answer(refuse(connectFirst(method)));
     }
-    if (!this.#parts.isAccepting())
-      return answer(refuse(new RpcError("unavailable", "Cannot take requests: the gateway is stopping")));
     const isTaken = this.#lane.enter(() => this.#dispatch(method, params, answer), chars);
     if (!isTaken) answer(refuse(tooMany()));
   }
@@ -208,6 +230,7 @@ export class Connection implements SocketHandler, Client, Caller {
 
   #batch(items: readonly Incoming[], chars: number): void {
     const replies: string[] = [];
+    let replyChars = 0;
     let open = 0;
     let hasStartedAll = false;
     const done = (): void => {
@@ -217,15 +240,32 @@ export class Connection implements SocketHandler, Client, Caller {
       const id: RequestId | undefined = item.kind === "batch" ? null : item.id;
       open++;
       const isConnect = item.kind === "request" && item.method === CONNECT_METHOD;
-      const sent: Incoming = isConnect ? { kind: "invalid", id: id ?? null, error: connectInBatch() } : item;
-      this.#one(sent, chars / items.length, (reply) => {
+      const isFull = id !== undefined && replyChars > LIMITS.batchReplyCharsMax;
+      const error = isConnect ? connectInBatch() : isFull ? batchFull() : undefined;
+      this.#one(error ? { kind: "invalid", id: id ?? null, error } : item, chars / items.length, (reply) => {
         open--;
-        if (id !== undefined) replies.push(this.#codec.reply(id, reply));
+        if (id !== undefined) {
+          const text = this.#encode(id, reply);
+          replies.push(text);
+          replyChars += text.length;
+        }
         done();
       });
     }
     hasStartedAll = true;
     done();
+  }
+
+  /** A result that JSON cannot hold is its handler's mistake: this client hears of it, and no other. */
+  #encode(id: RequestId, reply: Reply): string {
+    try {
+      return this.#codec.reply(id, reply);
+    } catch (error) {
+      const ref = this.#parts.crypto.id().slice(0, 8);
+      this.#parts.log.error("reply cannot be encoded", { ref, error: describe(error) });
+      const failed = new RpcError("internal", "Cannot encode reply: internal error", { ref });
+      return this.#codec.reply(id, refuse(failed));
+    }
   }
 
   #unreadable(error: RpcError): void {
@@ -249,8 +289,7 @@ export class Connection implements SocketHandler, Client, Caller {
   }
 
   #connect(given: unknown, answer: (reply: Reply) => void): void {
-    if (this.#hasSaidHello)
-      return answer(refuse(new RpcError("conflict", "Cannot connect: this socket is connected already")));
+    if (this.#hasSaidHello) return answer(refuse(connectTwice()));
     const parsed = ConnectParams().safeParse(given ?? {}, ONCE);
     if (!parsed.success) return answer(refuse(invalidParams(CONNECT_METHOD, parsed.error.issues)));
     const params = parsed.data;
@@ -276,7 +315,8 @@ export class Connection implements SocketHandler, Client, Caller {
     const { hub, server, table } = this.#parts;
     const { role, scopes, params } = identity;
     this.#become(identity);
-    const resumed: Resumed | undefined = params.resume && hub.resume(params.resume, this.scopeMask);
+    const isFor = { scopeMask: this.scopeMask, untilSeq: this.#liveSeq };
+    const resumed: Resumed | undefined = params.resume && hub.resume(params.resume, isFor);
     this.#hasSaidHello = true;
     answer({
       ok: true,
@@ -295,6 +335,7 @@ export class Connection implements SocketHandler, Client, Caller {
     this.presence = this.#presenceOf(role, params);
     this.subject = `${grant.credential}:${params.client?.instanceId ?? params.client?.id ?? ""}`;
     this.#origin.place.promote();
+    this.#liveSeq = Math.min(this.#liveSeq, hub.seq);
     hub.join(this);
     log.debug("client ready", {
       conn: this.connId,
@@ -303,37 +344,10 @@ export class Connection implements SocketHandler, Client, Caller {
     });
   }
 
-  #presenceOf(role: "operator" | "node", { client = {} }: ConnectParams): PresenceEntry {
-    const { displayName, version, platform, mode, instanceId } = client;
-    return {
-      connId: this.connId,
-      client: client.id ?? "unknown",
-      ...(displayName !== undefined && { displayName }),
-      ...(version !== undefined && { version }),
-      ...(platform !== undefined && { platform }),
-      ...(mode !== undefined && { mode }),
-      ...(instanceId !== undefined && { instanceId }),
-      role,
-      scopes: [...this.scopes],
-      connectedAtMs: this.#parts.clock.now(),
-    };
+  #presenceOf(role: PresenceEntry["role"], { client }: ConnectParams): PresenceEntry {
+    const { connId, scopes } = this;
+    return presenceOf({ connId, role, scopes, connectedAtMs: this.#parts.clock.now() }, client);
   }
-}
-
-function refuse(error: RpcError): Reply {
-  return { ok: false, error: error.toWire() };
-}
-
-function tooMany(): RpcError {
-  const bound = LIMITS.inflightMax + LIMITS.queuedRequestsMax;
-  return new RpcError("busy", "Cannot take request: too many of this client are waiting", {
-    details: { bound },
-    retryAfterMs: 1_000,
-  });
-}
-
-function connectInBatch(): RpcError {
-  return new RpcError("invalid_request", "Cannot connect inside a batch: send it alone");
 }
 
 /** Most texts are plainly short enough; only the others are measured. */

@@ -4,6 +4,7 @@ import type { Clock, Crypto, Log } from "../ports.ts";
 import type { Reply } from "./codecs/codec.ts";
 import { IdempotencyKeys } from "./idempotency.ts";
 import { invalidParams } from "./issues.ts";
+import { refuse } from "./refusals.ts";
 import type { MethodEntry, Table } from "./table.ts";
 
 export interface Dispatcher {
@@ -49,7 +50,7 @@ export function createDispatcher({ table, clock, crypto, log }: DispatchPorts): 
   let active = 0;
 
   function failed(entry: MethodEntry, error: unknown): Reply {
-    if (error instanceof RpcError) return { ok: false, error: error.toWire() };
+    if (error instanceof RpcError) return refuse(error);
     const ref = crypto.id().slice(0, 8);
     log.error("handler failed", { method: entry.name, ref, error: describe(error) });
     return refuse(new RpcError("internal", `Cannot complete "${entry.name}": internal error`, { ref }));
@@ -123,10 +124,6 @@ function unknownMethod(name: string): RpcError {
 function missingScope(name: string, scope: string): RpcError {
   const message = `Cannot call "${name}": needs the scope "${scope}"`;
   return new RpcError("forbidden", message, { details: { missingScope: scope } });
-}
-
-function refuse(error: RpcError): Reply {
-  return { ok: false, error: error.toWire() };
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {

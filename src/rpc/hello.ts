@@ -4,6 +4,7 @@ import {
   type Health,
   type Hello,
   PROTOCOL_VERSION,
+  type PresenceEntry,
 } from "../contract/frames.ts";
 import type { Scope } from "../contract/define.ts";
 import { RpcError } from "../contract/errors.ts";
@@ -61,6 +62,26 @@ export function buildHello(
       replayed: client.resumed?.events.length ?? 0,
       resync: client.resumed?.resync ?? false,
     },
+  };
+}
+
+/** A client as others see it: what we know of it, and what it says of itself. */
+export function presenceOf(
+  known: Pick<PresenceEntry, "connId" | "role" | "connectedAtMs"> & { readonly scopes: readonly Scope[] },
+  client: ConnectParams["client"] = {},
+): PresenceEntry {
+  const { displayName, version, platform, mode, instanceId } = client;
+  return {
+    connId: known.connId,
+    client: client.id ?? "unknown",
+    ...(displayName !== undefined && { displayName }),
+    ...(version !== undefined && { version }),
+    ...(platform !== undefined && { platform }),
+    ...(mode !== undefined && { mode }),
+    ...(instanceId !== undefined && { instanceId }),
+    role: known.role,
+    scopes: [...known.scopes],
+    connectedAtMs: known.connectedAtMs,
   };
 }
 

@@ -90,12 +90,16 @@ export class Hub {
     if (this.#clients.delete(client)) this.#changed();
   }
 
-  /** What a client with these scopes missed since `cursor`. */
-  resume(cursor: Cursor, scopeMask: number): Resumed {
+  /** What a client with these scopes missed since `cursor`, up to where it began to hear for itself. */
+  resume(
+    cursor: Cursor,
+    { scopeMask, untilSeq }: { readonly scopeMask: number; readonly untilSeq: number },
+  ): Resumed {
     const isOurs = cursor.epoch === this.epoch && cursor.seq <= this.#seq;
     const events = isOurs ? this.#ring.after(cursor.seq) : undefined;
     if (!events) return { events: [], resync: true };
-    return { events: events.filter((event) => (event.scopeMask & scopeMask) !== 0), resync: false };
+    const missed = events.filter((event) => event.seq <= untilSeq && (event.scopeMask & scopeMask) !== 0);
+    return { events: missed, resync: false };
   }
 
   /**

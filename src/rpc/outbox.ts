@@ -34,9 +34,10 @@ export class Outbox {
   event(event: Outgoing, codec: Codec): void {
     // Nearly every event takes this way: the last frame left at once, so nothing waits.
     if (!this.#isCongested) return this.#send(event.text(codec));
-    if (event.must) return this.must(event.text(codec));
-    if (this.#socket.bufferedBytes() <= LIMITS.outboundBytesMax) return this.#send(event.text(codec));
-    this.#skip(event);
+    if (!event.must && this.#socket.bufferedBytes() > LIMITS.outboundBytesMax) return this.#skip(event);
+    // Room again before the buffer was empty: what waits is older, and must not come after this one.
+    this.#supersede(event);
+    return event.must ? this.must(event.text(codec)) : this.#send(event.text(codec));
   }
 
   /** The client reads again. */
@@ -59,16 +60,25 @@ export class Outbox {
   }
 
   #skip(event: Outgoing): void {
-    if (event.key === undefined) return this.#miss(event.seq);
-    const name = `${event.name}\n${event.key}`;
-    const older = this.#waiting.get(name);
-    if (older) this.#miss(older.seq);
-    if (!older && this.#waiting.size >= LIMITS.outboundKeysMax) return this.#miss(event.seq);
-    this.#waiting.set(name, event);
+    this.#supersede(event);
+    if (event.key === undefined || this.#waiting.size >= LIMITS.outboundKeysMax) return this.#miss(event.seq);
+    this.#waiting.set(nameOf(event), event);
+  }
+
+  /** What waits under the key of a newer event is not sent any more. */
+  #supersede(event: Outgoing): void {
+    const older = event.key === undefined ? undefined : this.#waiting.get(nameOf(event));
+    if (!older) return;
+    this.#waiting.delete(nameOf(event));
+    this.#miss(older.seq);
   }
 
   #miss(seq: number): void {
     const { from = seq, to = seq, dropped = 0 } = this.#missed ?? {};
     this.#missed = { from: Math.min(from, seq), to: Math.max(to, seq), dropped: dropped + 1 };
   }
+}
+
+function nameOf({ name, key }: Outgoing): string {
+  return `${name}\n${key}`;
 }

@@ -1,26 +1,26 @@
 import { LIMITS } from "../contract/limits.ts";
+import { utf8Bytes } from "./json.ts";
 import type { Outgoing } from "./outgoing.ts";
+
+type Kept = { readonly event: Outgoing; readonly bytes: number };
 
 /** The last events, for clients that come back: bounded by number and by size. */
 export class Ring {
-  #events: Outgoing[] = [];
-  /** Where the kept ones begin in `#events`; the gap before is cut off now and then. */
+  #kept: (Kept | undefined)[] = [];
+  /** Where the kept ones begin; the gap before holds nothing and is cut off now and then. */
   #start = 0;
-  #chars = 0;
+  #bytes = 0;
   /** Highest number that is gone: who has not seen it has missed something. */
   #lostSeq = 0;
 
   push(event: Outgoing): void {
-    this.#events.push(event);
-    this.#chars += event.body.length;
-    while (this.#events.length - this.#start > LIMITS.ringEventsMax || this.#chars > LIMITS.ringBytesMax) {
-      const oldest = this.#events[this.#start++];
-      if (!oldest) break;
-      this.#chars -= oldest.body.length;
-      this.#lostSeq = oldest.seq;
-    }
+    const bytes = utf8Bytes(event.body);
+    this.#kept.push({ event, bytes });
+    this.#bytes += bytes;
+    while (this.#kept.length - this.#start > LIMITS.ringEventsMax || this.#bytes > LIMITS.ringBytesMax)
+      this.#forgetOldest();
     if (this.#start > LIMITS.ringEventsMax) {
-      this.#events = this.#events.slice(this.#start);
+      this.#kept = this.#kept.slice(this.#start);
       this.#start = 0;
     }
   }
@@ -28,8 +28,14 @@ export class Ring {
   /** The events after `seq`, or undefined when one of them is gone. */
   after(seq: number): Outgoing[] | undefined {
     if (seq < this.#lostSeq) return undefined;
-    const kept = this.#events.slice(this.#start);
-    const first = kept.findIndex((event) => event.seq > seq);
-    return first < 0 ? [] : kept.slice(first);
+    return this.#kept.flatMap((kept) => (kept && kept.event.seq > seq ? [kept.event] : []));
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#kept[this.#start];
+    // Its place stays until the gap is cut off; the event itself must not.
+    this.#kept[this.#start++] = undefined;
+    this.#bytes -= oldest?.bytes ?? 0;
+    this.#lostSeq = oldest?.event.seq ?? this.#lostSeq;
   }
 }

@@ -145,7 +145,14 @@ export function filesSuite({ platform, test }: Subject): void {
     await assert.rejects(files.ensurePrivateDir(`${dir}/dangling`), /it is a symbolic link/);
     assert.equal(existsSync(`${dir}/nowhere`), false);
     writeFileSync(`${dir}/file`, "");
-    await assert.rejects(files.ensurePrivateDir(`${dir}/file`));
+    await assert.rejects(
+      files.ensurePrivateDir(`${dir}/file`),
+      /^Error: Cannot make directory "[^"]+\/file": file already exists$/,
+    );
+    await assert.rejects(
+      files.ensurePrivateDir(`${dir}/file/below`),
+      /^Error: Cannot use directory "[^"]+\/file\/below": not a directory$/,
+    );
     await assert.rejects(files.ensurePrivateDir(foreignDirectory(dir)), /it belongs to user \d+$/);
   });
 

@@ -106,6 +106,15 @@ export function serverSuite({ platform, test }: Subject): void {
     await stop();
   });
 
+  test("server: why it cannot listen is said in words", async () => {
+    // Set aside for documentation, so no machine has it (RFC 5737).
+    const hostname = "203.0.113.77";
+    await assert.rejects(serve(platform, { options: { hostname, port: 18_789 } }), {
+      name: "ListenError",
+      message: `Cannot listen on "${hostname}" port 18789: this machine has no such address`,
+    });
+  });
+
   test("server: after refuse open sockets live on and nothing new gets in", async () => {
     const { listener, accepted, connect, stop } = await serve(platform);
     const { client } = await connect();

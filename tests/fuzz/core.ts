@@ -21,6 +21,9 @@ export const CONFIG = JSON.stringify({
   sessions: { keepMax: 40 },
 });
 
+/** The same gateway as a program, to be started with its options behind. */
+export const PROGRAM = [process.execPath, Bun.fileURLToPath(new URL("program.ts", import.meta.url)), "run"];
+
 /**
  * The whole gateway behind its sockets, with every feature it has: real database, time that is told to
  * pass.

@@ -13,7 +13,7 @@ const FRAMES = 200_000;
 /** Frames between two moments at which everything has to be answered. */
 const SETTLE_EVERY = 2_000;
 const CLIENTS = 10;
-const HEAP_GROWTH_MAX = 48 * 1024 * 1024;
+const HEAP_GROWTH_MAX = 16 * 1024 * 1024;
 
 /**
  * What mutated frames must have been answered with, or they do not reach far. `timeout` and the like need
@@ -207,7 +207,9 @@ describe("mutated", () => {
         const { closed } = client.socket;
         if (!closed) continue;
         runId = client.read(met) ?? runId;
-        if (!CLOSES.includes(closed.code)) throw new Error(`closed with ${closed.code} ${closed.reason}`);
+        const isLate = closed.code === CLOSE.idle && !client.isStranger();
+        if (isLate || !CLOSES.includes(closed.code))
+          throw new Error(`closed with ${closed.code} ${closed.reason}`);
         closes.set(closed.code, (closes.get(closed.code) ?? 0) + 1);
         client.gone(closed.code);
         clients[slot] = openClient(core, opened++);

@@ -1,7 +1,9 @@
 // One hand that throws frames at a gateway, in bursts: each burst ends with a request whose answer says that all of it was read.
+import { CLOSE } from "../../src/contract/errors.ts";
+import { ConnectParams } from "../../src/contract/frames.ts";
 import type { Dialect } from "./corpus.ts";
 import type { Frames } from "./mutate.ts";
-import { debtOf, readAnswer, textOf } from "./oracle.ts";
+import { debtOf, readAnswer, type Request, textOf } from "./oracle.ts";
 import { createRandom, type Random } from "./random.ts";
 import { encodeData, openWire, violation, type Wire } from "./wire.ts";
 
@@ -12,6 +14,9 @@ const PATIENCE_MS = 20_000;
 /** How long a half frame may leave us without a sign. */
 const HALF_FRAME_MS = 100;
 const HELLO_BYTES_MAX = 64 * 1024;
+
+/** Why the gateway may end a client that misbehaves: our reasons, and the rules of frames and of UTF-8. */
+const CLOSES: readonly number[] = [CLOSE.protocol, CLOSE.unauthorized, CLOSE.version, 1002, 1007, 1009];
 
 export interface HammerOptions {
   readonly port: number;
@@ -88,8 +93,8 @@ class Hand {
 
   constructor(parts: HandParts) {
     this.#parts = parts;
-    this.#usual = parts.random.pick(["plain", "plain", "jsonrpc", "jsonrpc", "frames"]);
-    if (!parts.isStranger && this.#usual === "frames") this.#usual = "plain";
+    // A client of the third dialect is ended after its first frame.
+    this.#usual = parts.random.chance(0.05) ? "frames" : parts.random.pick(["plain", "jsonrpc"]);
     this.#isStranger = parts.isStranger;
     parts.wire.onText = (text) => this.#hear(text);
   }
@@ -110,6 +115,8 @@ class Hand {
       if (isBroken) pieces.push(violation(random));
       const isRead = await this.#throw(pieces, `${this.#parts.name}-${burst}`, isBroken);
       if (this.#problem) throw this.#problem;
+      if (wire.isClosed && !isBroken && !CLOSES.includes(wire.closeCode))
+        throw this.#blame(new Error(`closed with ${wire.closeCode}`));
       read(isRead ? this.#sent.length : Math.min(this.#answers, this.#sent.length));
       if (isBroken) return;
     }
@@ -125,12 +132,12 @@ class Hand {
     const isEnd =
       (!debt.isJson && this.#notJson >= 2) ||
       (debt.dialect === "frames" && this.#usual !== "frames") ||
-      (this.#isStranger && debt.methods.some((method) => method !== "connect")) ||
+      (this.#isStranger && debt.requests.some(decides)) ||
       (this.#isStranger && text.length * 3 > HELLO_BYTES_MAX);
     if (isEnd && random.chance(0.98)) return undefined;
     this.#notJson = debt.isJson ? 0 : this.#notJson + 1;
     this.#dialect = debt.dialect;
-    this.#sent.push(`${index} ${this.#usual} ${text.slice(0, 300)}`);
+    this.#sent.push(`${index} ${this.#usual} ${JSON.stringify(text.slice(0, 160))}`);
     return encodeData(random, data);
   }
 
@@ -195,6 +202,11 @@ class Hand {
       { cause },
     );
   }
+}
+
+/** Whether the request ends the handshake, well or badly. */
+function decides({ method, params }: Request): boolean {
+  return method !== "connect" || ConnectParams().safeParse(params ?? {}).success;
 }
 
 export function count<K>(counts: Map<K, number>, key: K): void {

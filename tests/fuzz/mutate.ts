@@ -22,7 +22,7 @@ export type Frames = (index: number, dialect: Dialect, isStranger?: boolean) => 
 const FRAME_CHARS_MAX = 1_200_000;
 
 /** Of a stranger's frames, those that are a handshake: any other request ends its connection. */
-const CONNECT_SHARE = { stranger: 0.9, known: 0.03 } as const;
+const CONNECT_SHARE = { stranger: 0.9, known: 0.005 } as const;
 
 export function createFrames(seed: number, { methods, auth = {} }: FrameOptions): Frames {
   const samples = createSamples(seed, methods);

@@ -6,6 +6,11 @@ import type { FrameData } from "./mutate.ts";
 
 type Json = Record<string, unknown>;
 
+export interface Request {
+  readonly method: string;
+  readonly params: unknown;
+}
+
 /** What is owed for one frame of a client. */
 export interface Debt {
   /** The ids to be answered, as JSON; those of a batch together in one answer. None for notifications. */
@@ -15,15 +20,15 @@ export interface Debt {
   readonly isJson: boolean;
   /** The connection's dialect from here on. */
   readonly dialect: Dialect | undefined;
-  /** Methods of the requests that were understood. */
-  readonly methods: readonly string[];
+  /** The requests that were understood. */
+  readonly requests: readonly Request[];
 }
 
 const RESERVED = ["__proto__", "constructor", "prototype"];
 
 /** @param dialect of the connection, undefined before its first readable frame */
 export function debtOf(text: string, dialect: Dialect | undefined): Debt {
-  const none = { isBatch: false, isJson: true, dialect, methods: [] };
+  const none = { isBatch: false, isJson: true, dialect, requests: [] };
   const unread = dialect === "frames" ? '"invalid"' : "null";
   let value: unknown;
   try {
@@ -43,7 +48,7 @@ export function debtOf(text: string, dialect: Dialect | undefined): Debt {
     isJson: true,
     dialect: spoken,
     ids: read.flatMap(({ id }) => (id === undefined ? [] : [JSON.stringify(id)])),
-    methods: read.flatMap(({ method }) => (method === undefined ? [] : [method])),
+    requests: read.flatMap(({ request }) => request ?? []),
   };
 }
 
@@ -60,8 +65,8 @@ function dialectOf(first: unknown): Dialect {
   return Object.hasOwn(first, "type") ? "frames" : "plain";
 }
 
-/** @returns the id to answer by, undefined for none; and the method, of a request that was understood */
-function readRequest(value: unknown, dialect: Dialect): { id?: unknown; method?: string } {
+/** @returns the id to answer by, undefined for none; and the request, if it was understood */
+function readRequest(value: unknown, dialect: Dialect): { id?: unknown; request?: Request } {
   const unread = { id: dialect === "frames" ? "invalid" : null };
   if (!isObject(value)) return unread;
   const { id, method, params } = value;
@@ -70,20 +75,19 @@ function readRequest(value: unknown, dialect: Dialect): { id?: unknown; method?:
       ? id.length > 0 && id.length <= LIMITS.idCharsMax
       : typeof id === "number" && Number.isFinite(id);
   if (dialect === "frames") return isId ? { id } : unread;
-  const isRequest = typeof method === "string" && method !== "";
+  if (typeof method !== "string" || method === "") return isId ? { id } : unread;
+  const request = { method, params };
   if (dialect === "plain") {
     if (!isId) return unread;
     const isWhole = Object.keys(value).every((key) => key === "id" || key === "method" || key === "params");
-    const isRead = isRequest && isWhole && (params === undefined || isObject(params));
-    return isRead ? { id, method } : { id };
+    const isRead = isWhole && (params === undefined || isObject(params));
+    return isRead ? { id, request } : { id };
   }
   const isRead =
-    isRequest &&
-    value["jsonrpc"] === "2.0" &&
-    (params === undefined || (typeof params === "object" && params !== null));
-  if (id === undefined) return isRead ? { method } : unread;
-  if (!isId) return id === null && isRead ? { id: null, method } : unread;
-  return isRead ? { id, method } : { id };
+    value["jsonrpc"] === "2.0" && (params === undefined || (typeof params === "object" && params !== null));
+  if (id === undefined) return isRead ? { request } : unread;
+  if (!isId) return id === null && isRead ? { id: null, request } : unread;
+  return isRead ? { id, request } : { id };
 }
 
 function isObject(value: unknown): value is Json {

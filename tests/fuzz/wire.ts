@@ -5,6 +5,7 @@ import type { Random } from "./random.ts";
 
 const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 const FINAL = 0x80;
+const PATIENCE_MS = 20_000;
 const MASKED = 0x80;
 
 /** One connection that was let in. */
@@ -25,7 +26,10 @@ export function openWire(port: number, headers: readonly string[]): Promise<Wire
   let rest: Buffer = Buffer.alloc(0);
   let wire: (Wire & { isClosed: boolean; closeCode: number }) | undefined;
 
+  // What does not come within this does not come.
+  const patience = setTimeout(() => end(), PATIENCE_MS);
   const end = (code = 1006): void => {
+    clearTimeout(patience);
     resolve("");
     socket.destroy();
     if (!wire || wire.isClosed) return;
@@ -53,6 +57,7 @@ export function openWire(port: number, headers: readonly string[]): Promise<Wire
         resolve(head.slice(0, head.indexOf("\r\n")));
         return end();
       }
+      clearTimeout(patience);
       wire = toWire(socket, () => end());
       resolve(wire);
     }

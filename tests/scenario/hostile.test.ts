@@ -209,6 +209,39 @@ describe("frames", () => {
   });
 });
 
+test("over HTTP too, more than have a place are busy", async () => {
+  const own = await startQuiet({ config: '{"agents":{"defaults":{"model":"echo/echo"}}}' });
+  const post = (method: string, params: object) =>
+    fetch(`${own.url}/rpc`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${own.token}`, "content-type": "application/json" },
+      body: JSON.stringify({ id: 1, method, params }),
+    });
+  try {
+    const message = "word ".repeat(50_000);
+    const sent = await post("chat.send", { sessionKey: "s", message, idempotencyKey: "k" });
+    const { result } = (await sent.json()) as { result: { runId: string } };
+    const all = LIMITS.httpInflightMax + 10;
+    const waiting = Array.from({ length: all }, () =>
+      post("agent.wait", { runId: result.runId }).then(({ status }) => status),
+    );
+    // Those who have a place answer when the run has ended, the others at once.
+    await Promise.any(waiting);
+    const client = await socketWire(own.url, own.token).open({
+      headers: { authorization: `Bearer ${own.token}` },
+    });
+    client.send('{"id":"stop","method":"chat.abort","params":{"sessionKey":"s"}}');
+    await nextFrame(client, ({ id }) => id === "stop");
+    const statuses = await Promise.all(waiting);
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(0);
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(LIMITS.httpInflightMax);
+    expect((await post("health", {})).status).toBe(200);
+    client.close();
+  } finally {
+    await own.gateway.close({ drainMs: 0 });
+  }
+});
+
 describe("a client that does not read", () => {
   test("is closed for the sake of a must event, and costs the others nothing", async () => {
     const deaf = await openDeaf(started.gateway.port, started.token);

@@ -18,6 +18,7 @@ import {
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
 import { openDeaf, rawRequest } from "../support/raw.ts";
 import { listen, type Listener } from "../support/sdk.ts";
+import { socketWire } from "../support/wires.ts";
 
 const FAULTY = [
   process.execPath,
@@ -87,8 +88,8 @@ describe("stop", () => {
     async (signal) => {
       const gateway = await startGateway(createHome());
       const person = await enter(gateway);
-      const stranger = await openDeaf(gateway.port, gateway.token());
-      const strangersBytes = stranger.read();
+      const stranger = await socketWire(gateway.url, "").open({ headers: {} });
+      expect(await stranger.next()).toMatchObject({ frame: expect.stringContaining("connect.challenge") });
       expect(await gateway.stop(signal)).toBe(0);
       expect((await shutdown(person)).payload).toEqual({
         reason: `stopped by ${signal}`,
@@ -98,7 +99,8 @@ describe("stop", () => {
         events: ["shutdown", "state closed"],
         closeCode: CLOSE.shutdown,
       });
-      expect(await strangersBytes).toContain(`"event":"shutdown"`);
+      // One that has not said who it is hears no event.
+      expect(await stranger.next()).toEqual({ closed: CLOSE.shutdown });
       expect(gateway.log.map(({ level, msg }) => [level, msg]).slice(-2)).toEqual([
         ["info", "gateway stopping"],
         ["info", "gateway stopped"],
@@ -113,7 +115,7 @@ describe("stop", () => {
     const { runId, request } = await begin(slow, "main");
     const queued = await person.client.call("chat.send", { sessionKey: "main", message: "And again" });
     const waiting = person.client.call("agent.wait", { runId });
-    // Answered in order: when this one is, the one before has been taken.
+    // Taken in order: when this one is answered, the one before is being worked on.
     await person.client.call("health");
 
     gateway.signal("SIGTERM");
@@ -162,6 +164,7 @@ describe("stop", () => {
     const { home, gateway, person } = slow;
     const { runId, request } = await begin(slow, "main");
     const waiting = person.client.call("agent.wait", { runId });
+    await person.client.call("health");
     gateway.signal("SIGTERM");
     const { reason, message } = await person.chat(runId, "aborted");
     expect([reason, message?.status]).toEqual(["shutdown", "interrupted"]);
@@ -181,16 +184,14 @@ describe("stop", () => {
     const { gateway, person } = slow;
     const { runId, request } = await begin(slow, "main");
     await person.client.close();
-    const waiting = fetch(`${gateway.url}/rpc`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${gateway.token()}`, "content-type": "application/json" },
-      body: JSON.stringify({ id: 1, method: "agent.wait", params: { runId } }),
-    });
-    const other = await enter(gateway);
-    // Its connection was made after the request's, and the gateway has answered on it.
-    await other.client.call("health");
+    const headers = { authorization: `Bearer ${gateway.token()}`, "content-type": "application/json" };
+    const body = JSON.stringify({ id: 1, method: "agent.wait", params: { runId } });
+    const waiting = fetch(`${gateway.url}/rpc`, { method: "POST", headers, body });
+    const isTaken = async (): Promise<boolean> =>
+      /^gateway_requests_active 1$/m.test(await (await fetch(`${gateway.url}/metrics`, { headers })).text());
+    while (!(await isTaken()));
     gateway.signal("SIGTERM");
-    await shutdown(other);
+    await gateway.logged("gateway stopping");
     request.release(100);
     expect(await (await waiting).json()).toMatchObject({ id: 1, result: { status: "ok" } });
     expect(await gateway.exited()).toBe(0);
@@ -213,9 +214,21 @@ describe("stop", () => {
   });
 
   test("a client that does not read does not hold it up", async () => {
-    const gateway = await startGateway(createHome());
+    const gateway = await startGateway(createHome({ gateway: { log: { level: "debug" } } }));
+    const person = await enter(gateway);
     const deaf = await openDeaf(gateway.port, gateway.token());
+    const gone = (): unknown[] =>
+      gateway.log.filter(({ msg }) => msg === "client gone").map(({ code }) => code);
+    // The echo's answers, until they are more than the system and the gateway keep for it.
+    const message = "x".repeat(390_000);
+    for (let count = 0; count < 100 && gone().length === 0; count += 1) {
+      const sent = await person.client.call("chat.send", { sessionKey: `session ${count}`, message });
+      await person.chat(sent.runId, "final");
+    }
+    expect(gone()).toEqual([CLOSE.slow]);
     expect(await gateway.stop()).toBe(0);
+    expect((await farewell(person)).closeCode).toBe(CLOSE.shutdown);
+    expect(gone()).toEqual([CLOSE.slow, CLOSE.shutdown]);
     deaf.socket.destroy();
   });
 
@@ -225,11 +238,11 @@ describe("stop", () => {
       const slow = await startSlow(FAULTY);
       const { gateway, person } = slow;
       const { runId, request } = await begin(slow, "main");
-      gateway.say(kind);
+      gateway.type(`${kind}\n`);
       expect((await shutdown(person)).payload["reason"]).toBe("stopped by an internal error");
       // What comes after it is mostly its consequence.
-      gateway.say("throw");
-      gateway.say("rejection");
+      gateway.type("throw\nrejection\n");
+      await gateway.shown(/^(?:\w+ done\n){3}$/);
       request.release(100);
       expect((await person.chat(runId, "final")).message.content).toEqual([
         { type: "text", text: "One two three." },
@@ -292,8 +305,7 @@ describe("one of a kind", () => {
       ),
     );
     const serving = outcomes.filter((outcome) => typeof outcome === "object");
-    const said = all.map((one, index) => `${String(outcomes[index])} ${one.stderr()}`);
-    expect({ said, serving: serving.length }).toMatchObject({ serving: 1 });
+    expect({ serving, said: all.map((one) => one.stderr()) }).toMatchObject({ serving: [{}] });
     expect(outcomes.filter((outcome) => typeof outcome === "number")).toEqual(
       Array.from({ length: 9 }, () => 75),
     );
@@ -339,24 +351,40 @@ describe("a configuration that cannot be used: 78, and where", () => {
 });
 
 describe("the token", () => {
+  const shows = /Ctrl-C stops it/;
+
   test("is shown once on a terminal, in a command that works as it stands", async () => {
     const home = createHome();
     const first = startOnTerminal(home, ["run", "--port", "0"]);
-    await first.shown(/Ctrl-C stops it/);
-    const [, typed = ""] = /^ +gateway (call health .*--token \S+)\r$/m.exec(first.screen()) ?? [];
+    await first.shown(shows);
+    const [, typed = ""] = await first.shown(/^ +gateway (call health .*--token \S+)\r$/m);
     const token = typed.split(" ").at(-1) ?? "";
     expect(token).toMatch(/^[\w-]{43}$/);
-    // No file of this home helps it.
+    // From a home whose files are no help.
     expect(await runBinary(createHome(), typed.split(" "))).toMatchObject({ code: 0, stderr: "" });
     first.type("\x03");
     expect(await first.exited()).toBe(0);
-    expect(first.screen().split(token).length - 1).toBe(1);
+    expect(first.printed().split(token).length - 1).toBe(1);
 
     const second = startOnTerminal(home, ["run", "--port", "0"]);
-    await second.shown(/Ctrl-C stops it/);
+    await second.shown(shows);
     second.type("\x03");
     expect(await second.exited()).toBe(0);
-    expect(second.screen()).not.toContain(token);
+    expect(second.printed()).not.toContain(token);
     expect(await runBinary(home, ["token"])).toEqual({ code: 0, stdout: `${token}\n`, stderr: "" });
+  });
+
+  test.each(["json", "text"])("is shown nowhere when there is no terminal (%s)", async (format) => {
+    const home = createHome({ gateway: { log: { level: "debug" } } });
+    for (const start of ["first", "second"]) {
+      const gateway = await startGateway(home, { args: ["--log-format", format] });
+      const person = await enter(gateway);
+      const { runId } = await person.client.call("chat.send", { sessionKey: start, message: "Hello" });
+      await person.chat(runId, "final");
+      expect(await gateway.stop()).toBe(0);
+      expect(gateway.stdout()).toBe("");
+      expect(gateway.stderr()).toContain("client ready");
+      expect(gateway.printed()).not.toContain(gateway.token());
+    }
   });
 });

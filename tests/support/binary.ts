@@ -3,13 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch, writeF
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BINARY } from "../../scripts/build.ts";
+import { createOutput, type Output, within } from "./output.ts";
 
-/** What does not come within this does not come. */
-const WAIT_MS = 15_000;
-
-/**
- * A home directory and a folder to start in, both empty; gone with all that runs there when the test ends.
- */
+/** A home and a folder to start in, both empty; gone, with all that runs there, when the test ends. */
 export interface Home {
   readonly path: string;
   /** Where programs start. */
@@ -19,29 +15,13 @@ export interface Home {
   readonly programs: Program[];
 }
 
-/** One entry of the log, in text or JSON. */
-export interface LogLine {
-  readonly level: string;
-  readonly msg: string;
-  readonly [field: string]: unknown;
-}
-
-/** A process that was started, and what it has printed so far. */
-export interface Program {
+/** A process that was started. */
+export interface Program extends Output {
   readonly pid: number;
-  stdout(): string;
-  stderr(): string;
-  /** Entries of the log, in order. */
-  readonly log: readonly LogLine[];
-  /** The first entry with this message, come or coming. Rejects when the process ends without it. */
-  logged(message: string): Promise<LogLine>;
   signal(signal: NodeJS.Signals): void;
-  /** Writes a line to its standard input. */
-  say(line: string): void;
-  /**
-   * Its exit code, 128 and more for a signal, when all it printed has been read. Rejects when it does not
-   * end.
-   */
+  /** Writes to its standard input. */
+  type(text: string): void;
+  /** Its exit code, 128 and more for a signal; all it printed has been read. Rejects if it does not end. */
   exited(): Promise<number>;
 }
 
@@ -54,10 +34,12 @@ export interface Gateway extends Program {
   stop(signal?: NodeJS.Signals): Promise<number>;
 }
 
+type Env = Readonly<Record<string, string>>;
+
 export interface StartOptions {
-  /** After `run --port 0 --log-format json`; of two `--port` the later one counts. */
+  /** After `run --port 0 --log-format json`; where one is given twice the later one counts. */
   readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Env;
   /** What to start in place of `dist/gateway run`. */
   readonly command?: readonly string[];
   /** Where `args` put it. */
@@ -69,18 +51,16 @@ export function createHome(config?: unknown): Home {
   const path = mkdtempSync(join(tmpdir(), "gateway-home-"));
   const cwd = join(path, "empty");
   const stateDir = join(path, ".clawdbot");
-  const home = { path, cwd, stateDir, configPath: join(stateDir, "moltbot.json"), programs: [] };
+  const configPath = join(stateDir, "moltbot.json");
+  const home: Home = { path, cwd, stateDir, configPath, programs: [] };
   mkdirSync(cwd);
-  if (config !== undefined) writeConfig(home, config);
+  if (config !== undefined) {
+    mkdirSync(stateDir, { mode: 0o700 });
+    const text = typeof config === "string" ? config : JSON.stringify(config, null, 2);
+    writeFileSync(configPath, text, { mode: 0o600 });
+  }
   onTestFinished(() => clear(home));
   return home;
-}
-
-export function writeConfig({ stateDir, configPath }: Home, config: unknown): void {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  writeFileSync(configPath, typeof config === "string" ? config : JSON.stringify(config, null, 2), {
-    mode: 0o600,
-  });
 }
 
 async function clear({ path, programs }: Home): Promise<void> {
@@ -126,7 +106,7 @@ function noted(stateDir: string, pid: number): Promise<void> {
 export async function runBinary(
   home: Home,
   args: readonly string[],
-  env?: Readonly<Record<string, string>>,
+  env?: Env,
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   const program = spawn(home, [BINARY, ...args], env);
   const code = await program.exited();
@@ -134,169 +114,79 @@ export async function runBinary(
 }
 
 /** Starts a program with nothing of our environment but what it is given. */
-export function spawn(
-  home: Home,
-  command: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Program {
-  if (command[0] === BINARY && !existsSync(BINARY))
-    throw new Error("Cannot start dist/gateway: not built yet, `bun run build` does it");
-  const output = createOutput();
-  const child = Bun.spawn([...command], {
+export function spawn(home: Home, command: readonly string[], env: Env = {}): Program {
+  const { output, take, end } = createOutput();
+  const child = Bun.spawn(built(command), {
     cwd: home.cwd,
     env: environment(home, env),
     stdio: ["pipe", "pipe", "pipe"],
   });
   const read = Promise.all([
-    pump(child.stdout, (text) => output.take("stdout", text)),
-    pump(child.stderr, (text) => output.take("stderr", text)),
-  ]).then(() => output.end());
+    pump(child.stdout, (text) => take("stdout", text)),
+    pump(child.stderr, (text) => take("stderr", text)),
+  ]).then(end);
   const ended = Promise.all([child.exited, read]).then(([code]) => code);
   const program: Program = {
+    ...output,
     pid: child.pid,
-    stdout: () => output.text.stdout,
-    stderr: () => output.text.stderr,
-    log: output.log,
-    logged: (message) => within(output.logged(message), `log line "${message}"`, output.all),
     signal: (signal) => child.kill(signal),
-    say(line) {
-      // Small enough for the pipe to take at once.
-      void child.stdin.write(`${line}\n`);
+    type(text) {
+      // Little enough for the pipe to take at once.
+      void child.stdin.write(text);
       void child.stdin.flush();
     },
-    exited: () => within(ended, "end of the process", output.all),
+    exited: () => within(ended, "end of the process", output.printed),
   };
   home.programs.push(program);
   return program;
 }
 
-/** No model server of this machine's is asked what it has: port 9 is nobody's. */
-function environment(home: Home, env: Readonly<Record<string, string>>): Record<string, string> {
-  return { HOME: home.path, PATH: "/usr/bin:/bin", TERM: "xterm", OLLAMA_HOST: "127.0.0.1:9", ...env };
-}
-
-/** The same on a terminal of its own. */
-export interface OnTerminal extends Pick<Program, "pid" | "signal" | "exited"> {
-  /** All that was shown so far. */
-  screen(): string;
-  /** Resolves when the screen has shown this. */
-  shown(what: RegExp): Promise<void>;
-  /** As a person would, `\x03` being Ctrl-C. */
-  type(keys: string): void;
-}
-
-export function startOnTerminal(home: Home, args: readonly string[]): OnTerminal {
-  let screen = "";
-  const waiting: { readonly what: RegExp; readonly found: () => void }[] = [];
+/** Starts the binary on a terminal of its own. All it shows is its standard output, and `\x03` is Ctrl-C. */
+export function startOnTerminal(home: Home, args: readonly string[]): Program {
+  const { output, take, end } = createOutput();
   const decoder = new TextDecoder();
-  const child = Bun.spawn([BINARY, ...args], {
+  const read = Promise.withResolvers<void>();
+  const child = Bun.spawn(built([BINARY, ...args]), {
     cwd: home.cwd,
     env: environment(home, {}),
     terminal: {
       cols: 200,
-      data(_, bytes) {
-        screen += decoder.decode(bytes, { stream: true });
-        for (const { what, found } of waiting) if (what.test(screen)) found();
-      },
+      data: (_, bytes) => take("stdout", decoder.decode(bytes, { stream: true })),
+      exit: () => read.resolve(),
     },
   });
-  const exited = (): Promise<number> => within(child.exited, "end of the process", () => screen);
-  const signal = (name: NodeJS.Signals): void => child.kill(name);
-  home.programs.push({ ...silent, pid: child.pid, signal, exited });
-  return {
+  const ended = Promise.all([child.exited, read.promise.then(end)]).then(([code]) => code);
+  const program: Program = {
+    ...output,
     pid: child.pid,
-    screen: () => screen,
-    shown(what) {
-      if (what.test(screen)) return Promise.resolve();
-      const { promise, resolve } = Promise.withResolvers<void>();
-      waiting.push({ what, found: resolve });
-      return within(promise, `${what} on the screen`, () => screen);
-    },
-    type: (keys) => void child.terminal?.write(keys),
-    signal,
-    exited,
+    signal: (signal) => child.kill(signal),
+    type: (text) => void child.terminal?.write(text),
+    exited: () => within(ended, "end of the process", output.printed),
   };
+  home.programs.push(program);
+  return program;
 }
 
-const silent: Omit<Program, "pid" | "signal" | "exited"> = {
-  stdout: () => "",
-  stderr: () => "",
-  log: [],
-  logged: () => Promise.reject(new Error("it logs to its terminal")),
-  say: () => undefined,
-};
+function built(command: readonly string[]): string[] {
+  if (command[0] === BINARY && !existsSync(BINARY))
+    throw new Error('Cannot start "dist/gateway": not built, `bun run build` does it');
+  return [...command];
+}
 
-// --- plumbing ---
-
-function createOutput() {
-  const text = { stdout: "", stderr: "" };
-  const log: LogLine[] = [];
-  const waiting: { readonly message: string; readonly found: PromiseWithResolvers<LogLine> }[] = [];
-  let rest = "";
-  let isEnded = false;
-  const all = (): string => `${text.stdout}${text.stderr}`;
-
-  function takeLine(line: string): void {
-    const entry = line.startsWith("{") ? (JSON.parse(line) as LogLine) : fromText(line);
-    if (!entry) return;
-    log.push(entry);
-    for (const { message, found } of waiting) if (entry.msg === message) found.resolve(entry);
-  }
-
+function environment(home: Home, env: Env): Record<string, string> {
   return {
-    text,
-    log,
-    all,
-    take(stream: keyof typeof text, piece: string): void {
-      text[stream] += piece;
-      if (stream === "stdout") return;
-      const lines = (rest + piece).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) takeLine(line);
-    },
-    end(): void {
-      isEnded = true;
-      for (const { message, found } of waiting) found.reject(ended(message));
-    },
-    logged(message: string): Promise<LogLine> {
-      const come = log.find((entry) => entry.msg === message);
-      if (come) return Promise.resolve(come);
-      if (isEnded) return Promise.reject(ended(message));
-      const found = Promise.withResolvers<LogLine>();
-      waiting.push({ message, found });
-      return found.promise;
-    },
+    HOME: home.path,
+    PATH: "/usr/bin:/bin",
+    TERM: "xterm",
+    // No model server of this machine's is asked what it has: port 9 is nobody's.
+    OLLAMA_HOST: "127.0.0.1:9",
+    // Where Bun itself runs a file: no cache of what it compiled.
+    BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0",
+    ...env,
   };
-
-  function ended(message: string): Error {
-    return new Error(`ended without the log line "${message}": ${all()}`);
-  }
-}
-
-/** `TIME LEVEL MESSAGE NAME=VALUE…` */
-function fromText(line: string): LogLine | undefined {
-  const [, level, msg, rest = ""] =
-    /^[\d:]+Z (debug|info|warn|error) +(.*?)((?: \w+=(?:"(?:\\.|[^"\\])*"|[^\s"]+))*)$/.exec(line) ?? [];
-  if (level === undefined || msg === undefined) return undefined;
-  const fields = [...rest.matchAll(/ (\w+)=("(?:\\.|[^"\\])*"|\S+)/g)].map(([, name = "", value = ""]) => [
-    name,
-    value.startsWith('"') ? (JSON.parse(value) as string) : value,
-  ]);
-  return { level, msg, ...Object.fromEntries(fields) };
 }
 
 async function pump(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {
   const decoder = new TextDecoder();
   for await (const chunk of stream) take(decoder.decode(chunk, { stream: true }));
-}
-
-/** The promise's outcome, or a rejection with what was printed so far. */
-export async function within<T>(promise: Promise<T>, what: string, printed: () => string): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no ${what} within ${WAIT_MS} ms: ${printed()}`)), WAIT_MS);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -31,6 +31,18 @@ export const sampleContract = contract({
       result: () => z.strictObject({}),
       errors: ["not_found"],
     }),
+    "sample.long": method({
+      scope: "read",
+      summary: "Answers with so many characters",
+      params: () => z.strictObject({ chars: z.int() }),
+      result: () => z.string(),
+    }),
+    "sample.big": method({
+      scope: "read",
+      summary: "Answers with what JSON has no word for, at once or later",
+      params: () => z.strictObject({ later: z.boolean() }),
+      result: () => z.bigint(),
+    }),
     "sample.count": effect({
       scope: "write",
       summary: "Counts its calls",
@@ -94,6 +106,8 @@ export function createSample(): Sample {
         // Not what the schema says: what a bug in a handler does.
         return { extra: 1 } as unknown as Record<string, never>;
       },
+      "sample.long": ({ chars }) => "x".repeat(chars),
+      "sample.big": ({ later }) => (later ? Promise.resolve(1n) : 1n),
       "sample.count": ({ by }, call) => {
         if (failNext) {
           failNext = false;

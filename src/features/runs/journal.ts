@@ -3,6 +3,7 @@ import { once } from "../../contract/define.ts";
 import type { ErrorCode } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { AgentMessage, Database, SqlRow } from "../../ports.ts";
+import { utf8Bytes } from "../../rpc/json.ts";
 import { Content, CutStatus, type Message, type RunStatus } from "./contract.ts";
 
 /** A run as it is stored. */
@@ -158,12 +159,9 @@ export class Journal {
   }
 }
 
-/** Text of one page's messages: a whole reply stays under the bound of a client's buffer. */
-const PAGE_CHARS_MAX = 1024 * 1024;
-
 function withinBytes(rows: readonly SqlRow[]): SqlRow[] {
-  let chars = 0;
-  const over = rows.findIndex((row) => (chars += String(row["content"]).length) > PAGE_CHARS_MAX);
+  let bytes = 0;
+  const over = rows.findIndex((row) => (bytes += utf8Bytes(String(row["content"]))) > LIMITS.historyBytesMax);
   return over < 0 ? [...rows] : rows.slice(0, Math.max(over, 1));
 }
 

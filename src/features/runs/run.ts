@@ -1,6 +1,6 @@
 import { RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
-import type { Stop } from "../../ports.ts";
+import type { AgentEvent, Stop } from "../../ports.ts";
 import type { Content } from "./contract.ts";
 import type { StoredRun } from "./journal.ts";
 
@@ -13,6 +13,17 @@ export interface SendRequest {
   readonly message: string;
   readonly idempotencyKey: string;
   readonly timeoutMs?: number | undefined;
+}
+
+/** What the configuration says about runs; read when one starts. */
+export interface RunSettings {
+  readonly activeMax: number;
+  readonly timeoutMs: number;
+  /** The agent of a session: its model, the first of several to try, and what it is told first. */
+  agent(agentId: string | undefined): {
+    readonly models: readonly string[];
+    readonly systemPrompt: string | undefined;
+  };
 }
 
 interface Usage {
@@ -31,6 +42,8 @@ export interface Run {
   /** What the agent said beside its text, in order. */
   readonly extras: Content[];
   thinking: string;
+  /** Of all the agent has said. */
+  chars: number;
   usage: Usage | undefined;
   startedAt: number | undefined;
   stopTimeout: Stop;
@@ -48,11 +61,18 @@ export function createRun(stored: StoredRun, request: SendRequest, timeoutMs: nu
     controller: new AbortController(),
     extras: [],
     thinking: "",
+    chars: 0,
     usage: undefined,
     startedAt: undefined,
     stopTimeout: () => {},
     isEnded: false,
   };
+}
+
+/** What an event adds to what is kept of its run: tool calls in full, so that many empty ones count. */
+export function charsOf(event: AgentEvent): number {
+  if (event.type === "text" || event.type === "thinking") return event.text.length;
+  return event.type === "tool_call" ? JSON.stringify(event).length : 0;
 }
 
 /** What is kept of a run: its thinking, its text, its tool calls. */

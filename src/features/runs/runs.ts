@@ -8,10 +8,12 @@ import type { Message, runsContract } from "./contract.ts";
 import type { Journal, RunEnd, StoredRun } from "./journal.ts";
 import {
   type AbortReason,
+  charsOf,
   contentOf,
   createRun,
   repeat,
   type Run,
+  type RunSettings,
   type SendRequest,
   timedOut,
   tooLong,
@@ -30,18 +32,9 @@ interface RunsPorts {
   readonly settings: () => RunSettings;
 }
 
-/** What the configuration says about runs; read when one starts. */
-export interface RunSettings {
-  readonly activeMax: number;
-  readonly timeoutMs: number;
-  /** The agent of a session: its model, the first of several to try, and what it is told first. */
-  agent(agentId: string | undefined): {
-    readonly models: readonly string[];
-    readonly systemPrompt: string | undefined;
-  };
-}
-
 type Ended = Pick<StoredRun, "status" | "startedAt" | "endedAt" | "error">;
+type Ending = Pick<RunEnd, "status" | "error"> & { readonly reason?: AbortReason };
+type Outcome = Ending & { readonly message: Message | undefined };
 
 /**
  * All runs: one at a time in a session, in order of arrival, several sessions side by side.
@@ -57,6 +50,7 @@ export class Runs {
   readonly #ready = new Set<string>();
   readonly #waiters = new Map<string, Set<(ended: Ended) => void>>();
   readonly #idleWaiters: (() => void)[] = [];
+  readonly #watchers = new Set<() => void>();
   #active = 0;
   #isStopping = false;
 
@@ -69,6 +63,12 @@ export class Runs {
     let all = 0;
     for (const lane of this.#lanes.values()) all += lane.length;
     return { active: this.#active, queued: all - this.#active };
+  }
+
+  /** Called after a run came, began or ended. */
+  onCounts(work: () => void): Stop {
+    this.#watchers.add(work);
+    return () => void this.#watchers.delete(work);
   }
 
   isActive(sessionId: string): boolean {
@@ -104,8 +104,9 @@ export class Runs {
     lane.push(createRun(stored, request, this.#ports.settings().timeoutMs));
     this.#lanes.set(session.id, lane);
     if (lane.length === 1) this.#ready.add(session.id);
-    sessions.announce(sessionKey, created ? "created" : "updated");
+    this.#announce(sessionKey, created ? "created" : "updated");
     this.#startReady();
+    this.#countsChanged();
     return { runId: id, status: reply };
   }
 
@@ -128,9 +129,13 @@ export class Runs {
     const stored = this.#ports.journal.find(runId);
     if (!stored) return undefined;
     if (stored.status !== "queued" && stored.status !== "running") return stored;
+    // Its end could not be written: what the next start will say of it is true already.
+    if (!this.#lanes.get(stored.sessionId)?.some((run) => run.id === runId))
+      return { ...stored, status: "interrupted" };
     return new Promise((resolve) => {
       const waiters = this.#waiters.get(runId) ?? new Set();
       this.#waiters.set(runId, waiters);
+      let stopGone: Stop = () => {};
       const settle = (outcome: Ended | "timeout"): void => {
         stopTimer();
         stopGone();
@@ -140,7 +145,7 @@ export class Runs {
       };
       waiters.add(settle);
       const stopTimer = this.#ports.timers.after(timeoutMs, () => settle("timeout"));
-      const stopGone = onGone(() => settle("timeout"));
+      stopGone = onGone(() => settle("timeout"));
     });
   }
 
@@ -152,8 +157,8 @@ export class Runs {
   /** Takes nothing new, gives what goes on `graceMs`, then cuts it off. Resolves when nothing runs. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    for (const lane of this.#lanes.values())
-      for (const run of lane.slice(1).reverse()) this.#abort(run, "shutdown");
+    const waiting = [...this.#lanes.values()].flat().filter((run) => run.startedAt === undefined);
+    for (const run of waiting.reverse()) this.#abort(run, "shutdown");
     if (this.#lanes.size === 0) return;
     const idle = new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
     const stopTimer = this.#ports.timers.after(graceMs, () => {
@@ -172,21 +177,27 @@ export class Runs {
     }
   }
 
+  #countsChanged(): void {
+    for (const work of this.#watchers) work();
+  }
+
   #start(run: Run): void {
-    const { clock, journal, timers } = this.#ports;
+    const { clock, timers } = this.#ports;
     this.#active++;
-    run.startedAt = clock.now();
-    journal.start(run.id, run.startedAt);
+    const startedAt = clock.now();
+    run.startedAt = startedAt;
     this.#stream.begin(run.id);
-    this.#agentEvent(run, "lifecycle", { phase: "start" });
     run.stopTimeout = timers.after(run.timeoutMs, () => this.#abort(run, "timeout"));
-    void this.#listen(run)
+    void this.#listen(run, startedAt)
       .catch((error: unknown) => this.#fail(run, error))
       .finally(() => this.#stream.state.abortedRuns.delete(run.id));
   }
 
-  async #listen(run: Run): Promise<void> {
+  /** Whatever goes wrong in here, the disk included, ends the run and not its lane. */
+  async #listen(run: Run, startedAt: number): Promise<void> {
     const { runner, journal, sessions, settings } = this.#ports;
+    journal.start(run.id, startedAt);
+    this.#agentEvent(run, "lifecycle", { phase: "start" });
     const session = sessions.find(run.sessionKey);
     const agent = settings().agent(session?.agentId);
     const { runtime } = await runner.open(session?.model === undefined ? agent.models : [session.model]);
@@ -205,12 +216,12 @@ export class Runs {
   }
 
   #hear(run: Run, event: AgentEvent): void {
+    run.chars += charsOf(event);
+    if (run.chars > LIMITS.runTextCharsMax) throw tooLong();
     if (event.type === "text") {
       this.#stream.append({ id: run.id, sessionKey: run.sessionKey }, event.text);
-      if (this.#stream.text(run.id).length + run.thinking.length > LIMITS.runTextCharsMax) throw tooLong();
     } else if (event.type === "thinking") {
       run.thinking += event.text;
-      if (run.thinking.length > LIMITS.runTextCharsMax) throw tooLong();
     } else if (event.type === "tool_call") {
       run.extras.push(event);
       this.#agentEvent(run, "tool", {
@@ -251,40 +262,36 @@ export class Runs {
   }
 
   /** The one end of every run: on disk, then told, then the next one starts. */
-  #end(run: Run, end: Pick<RunEnd, "status" | "error"> & { reason?: AbortReason }): void {
+  #end(run: Run, end: Ending): void {
     if (run.isEnded) return;
     run.isEnded = true;
     run.stopTimeout();
     const text = this.#stream.end(run.id);
     const content = contentOf(run, text);
     const endedAt = this.#ports.clock.now();
-    try {
-      const message = this.#ports.journal.end(run, {
-        status: end.status,
-        content,
-        ts: endedAt,
-        error: end.error,
-      });
-      this.#tell(run, { ...end, message });
-    } catch (error) {
-      // The disk refused the answer; those who wait for it must still hear of its end.
-      const failed = this.#internal(run, error);
-      this.#tell(run, { status: "error", error: failed, message: undefined });
-    }
+    const outcome = this.#keep(run, end, { content, ts: endedAt });
+    this.#tell(run, outcome);
     this.#settle(run, {
-      status: end.status,
+      status: outcome.status,
       endedAt,
       ...(run.startedAt !== undefined && { startedAt: run.startedAt }),
-      ...(end.error && { error: end.error }),
+      ...(outcome.error && { error: outcome.error }),
     });
     this.#leaveLane(run);
   }
 
-  #tell(
-    run: Run,
-    end: Pick<RunEnd, "status" | "error"> & { reason?: AbortReason; message: Message | undefined },
-  ): void {
-    const { publish, sessions } = this.#ports;
+  /** Writes the end down. If the disk refuses it, those who wait must hear that, and not that all is well. */
+  #keep(run: Run, end: Ending, what: Pick<RunEnd, "content" | "ts">): Outcome {
+    const { status, error } = end;
+    try {
+      return { ...end, message: this.#ports.journal.end(run, { status, error, ...what }) };
+    } catch (refusal) {
+      return { status: "error", error: this.#internal(run, refusal), message: undefined };
+    }
+  }
+
+  #tell(run: Run, end: Outcome): void {
+    const { publish } = this.#ports;
     const common = { runId: run.id, sessionKey: run.sessionKey };
     const message = end.message && { message: end.message };
     if (run.thinking !== "") this.#agentEvent(run, "thinking", { text: run.thinking });
@@ -302,7 +309,16 @@ export class Runs {
     }
     if (end.error) this.#agentEvent(run, "error", { ...end.error });
     this.#agentEvent(run, "lifecycle", { phase: "end", status: end.status });
-    sessions.announce(run.sessionKey, "updated");
+    this.#announce(run.sessionKey, "updated");
+  }
+
+  /** The word about a session comes from the disk as well; a run does not end or start by it. */
+  #announce(sessionKey: string, action: "created" | "updated"): void {
+    try {
+      this.#ports.sessions.announce(sessionKey, action);
+    } catch (error) {
+      this.#ports.log.error("session not announced", { error: String(error) });
+    }
   }
 
   #settle(run: Run, ended: Ended): void {
@@ -319,6 +335,7 @@ export class Runs {
     }
     if (this.#lanes.size === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
     this.#startReady();
+    this.#countsChanged();
   }
 
   #agentEvent(

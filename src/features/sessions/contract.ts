@@ -62,7 +62,11 @@ export const sessionsContract = contract({
       params: () =>
         z.strictObject({
           limit: z.int().min(1).max(1_000).default(100),
-          search: z.string().max(200).optional().describe("part of the key or label, letter case ignored"),
+          search: z
+            .string()
+            .max(200)
+            .optional()
+            .describe("part of the key or label; the case of a to z is ignored"),
           agentId: AgentId().optional(),
         }),
       result: () => z.strictObject({ sessions: z.array(Session()), total: z.int() }),

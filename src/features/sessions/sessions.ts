@@ -76,11 +76,6 @@ export class Sessions {
     return { session, created: true };
   }
 
-  /** Counts new messages and moves the session to the top. Runs inside the caller's transaction. */
-  touch(sessionId: string, messagesAdded: number): void {
-    this.#sql.touch.run(this.#ports.clock.now(), messagesAdded, sessionId);
-  }
-
   /** @returns false when there was none */
   remove(key: string): boolean {
     const { changes } = this.#sql.remove.run(key);
@@ -110,7 +105,6 @@ function prepare(db: Database) {
     insert: db.prepare(
       "INSERT INTO sessions (id, key, agent_id, label, model, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
     ),
-    touch: db.prepare("UPDATE sessions SET updated_at = ?, messages = messages + ? WHERE id = ?"),
     remove: db.prepare("DELETE FROM sessions WHERE key = ?"),
   };
 }

@@ -15,6 +15,8 @@ export interface SystemParts {
   readonly presence: () => PresenceEntry[];
   /** Called after a client came or went. */
   readonly onClients: (work: () => void) => Stop;
+  /** Called after a run came, began or ended. */
+  readonly onRuns: (work: () => void) => Stop;
 }
 
 /** Shortest distance of two `health` events. */
@@ -23,7 +25,7 @@ const HEALTH_MS = 1_000;
 export function createSystemFeature(parts: SystemParts): Feature {
   return systemContract.implement((ctx) => {
     ctx.onStop(ctx.timers.every(LIMITS.tickMs, () => ctx.publish("tick", { ts: ctx.clock.now() })));
-    publishClients(ctx, parts);
+    publishChanges(ctx, parts);
     return {
       handlers: {
         health: parts.health,
@@ -35,7 +37,7 @@ export function createSystemFeature(parts: SystemParts): Feature {
 }
 
 /** A thousand clients that connect at once make a few events, not a thousand for each of a thousand. */
-function publishClients(ctx: Context, parts: SystemParts): void {
+function publishChanges(ctx: Context, parts: SystemParts): void {
   const presence = coalesced(ctx, () => {
     ctx.publish("presence", { presence: parts.presence() });
     return LIMITS.presenceMs + parts.health().clients * LIMITS.presencePerClientMs;
@@ -50,6 +52,7 @@ function publishClients(ctx: Context, parts: SystemParts): void {
       health();
     }),
   );
+  ctx.onStop(parts.onRuns(health));
 }
 
 /**

@@ -17,7 +17,7 @@ export const jsonrpc: Codec = {
   decode,
   reply(id, reply) {
     if (reply.ok)
-      return `{"jsonrpc":"2.0","result":${JSON.stringify(reply.result)},"id":${JSON.stringify(id)}}`;
+      return `{"jsonrpc":"2.0","result":${JSON.stringify(reply.result ?? null)},"id":${JSON.stringify(id)}}`;
     const { code, message, data } = reply.error;
     const error = JSON.stringify({ code: ERRORS[code].jsonrpc, message, data });
     return `{"jsonrpc":"2.0","error":${error},"id":${JSON.stringify(id)}}`;

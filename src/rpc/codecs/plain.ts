@@ -9,7 +9,7 @@ export const plain: Codec = {
   decode,
   reply: (id, reply) =>
     reply.ok
-      ? `{"id":${JSON.stringify(id)},"result":${JSON.stringify(reply.result)}}`
+      ? `{"id":${JSON.stringify(id)},"result":${JSON.stringify(reply.result ?? null)}}`
       : `{"id":${JSON.stringify(id)},"error":${JSON.stringify(reply.error)}}`,
   batch: (replies) => replies.join("\n"),
   event: (name, seq, body) => withMembers(`"event":${JSON.stringify(name)},"seq":${seq}`, body),

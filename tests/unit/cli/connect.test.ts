@@ -63,6 +63,24 @@ describe("which gateway", () => {
     expect([code, out]).toEqual([0, '{"method":"health","params":{}}\n']);
   });
 
+  test("bound to one address: there, while that is this machine's", async () => {
+    const bound = (host: string): Promise<void> =>
+      write(
+        ".clawdbot/gateway.json",
+        JSON.stringify({ ...JSON.parse(note()), url: `http://${host}:${port}` }),
+      );
+    await write(".clawdbot/gateway.token", `${TOKEN}\n`);
+    await bound("127.0.0.2");
+    const elsewhere = await machine.run(["call", "health"]);
+    expect([elsewhere.code, elsewhere.err]).toEqual([
+      69,
+      expect.stringContaining(`"ws://127.0.0.2:${port}/ws"`),
+    ]);
+    // Set aside for documentation (RFC 5737): the token goes nowhere but to this machine.
+    await bound("203.0.113.77");
+    expect(await machine.run(["call", "health"])).toMatchObject({ code: 0 });
+  });
+
   test("of another state directory", async () => {
     await write("other/gateway.json", note());
     await write("other/gateway.token", TOKEN);
@@ -107,7 +125,7 @@ describe("which gateway", () => {
     const { code, err } = await machine.run(["status", "--url", gone.url, "--token", TOKEN]);
     expect(code).toBe(69);
     expect(err).toBe(
-      `Cannot reach the gateway "${gone.url}": connection refused\nIs it running? Start it with: gateway run\n`,
+      `Cannot reach the gateway "${gone.url}": connection refused\nIs it running? Start it with: gateway\n`,
     );
   });
 });
@@ -235,6 +253,16 @@ describe("calls", () => {
     const { code, err } = await run(["a", "--json"]);
     const said = { code: "busy", message: error.message, hint: "Try again in 2 s" };
     expect([code, JSON.parse(err)]).toEqual([1, { error: said, exitCode: 1 }]);
+  });
+
+  test("for a session that has another model say what to do", async () => {
+    const data = { code: "conflict", retry: "no" };
+    const error = { code: "conflict", message: 'Cannot create session "main": it exists', data };
+    script = { ...script, request: ({ id }, line) => line.send({ id, error }) };
+    const url = ["--url", peer.url, "--token", TOKEN];
+    const { code, err } = await machine.run(["chat", "Hello", "--model", "a/b", ...url]);
+    expect(code).toBe(1);
+    expect(err).toStartWith(`${error.message}\nA session keeps the model it was made with: `);
   });
 
   test("whose connection breaks are 69", async () => {

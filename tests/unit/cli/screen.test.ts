@@ -40,11 +40,17 @@ test.each([
 ])("%d ms is %s", (ms, text) => expect(formatDuration(ms)).toBe(text));
 
 test("status for people", () => {
+  const keys = Array.from({ length: 40 }, (_, at) => `section.${at + 10}`);
   const status = {
     version: "1.2.3",
     runtime: "bun 1",
     uptimeMs: 61_000,
-    config: { path: "/c.json", hash: "", valid: true, warnings: ["Cannot use it: odd"] },
+    config: {
+      path: "/c.json",
+      hash: "",
+      valid: true,
+      warnings: ["Cannot use it: odd", `Not used here: ${keys.join(", ")}`],
+    },
     stateDir: "/s",
     model: "echo/echo",
     sessions: 3,
@@ -63,6 +69,7 @@ test("status for people", () => {
       "Memory    42 MiB",
       "Config    /c.json (no such file, defaults apply)",
       "          Cannot use it: odd",
+      `          Not used here: ${keys.slice(0, 12).join(", ")} and 28 more`,
       "State     /s",
       "",
     ].join("\n"),

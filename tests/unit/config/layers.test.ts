@@ -41,7 +41,7 @@ const SAMPLES: Record<
   "agents.list": { file: [{ id: "a" }], env: ['[{"id":"b"}]', [{ id: "b" }]], flag: ["[]", []] },
   "models.providers": {
     file: { a: { baseUrl: "http://a" } },
-    means: { a: { baseUrl: "http://a", api: "openai-completions", models: [] } },
+    means: { a: { baseUrl: "http://a", api: "openai-completions" } },
     env: ["{}", {}],
     flag: ["{}", {}],
   },

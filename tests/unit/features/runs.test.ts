@@ -193,6 +193,18 @@ describe("a run", () => {
   });
 });
 
+describe("an agent that calls tools for ever", () => {
+  test.each(["x".repeat(10_000), ""])("is stopped at the bound, however long its calls", async (args) => {
+    const { send, agent, wait, journal } = setup();
+    const { runId } = send("a", "hi");
+    const turn = await agent.started(1);
+    const count = args === "" ? LIMITS.runTextCharsMax / 40 : LIMITS.runTextCharsMax / args.length;
+    for (let n = 0; n <= count; n++) turn.say({ type: "tool_call", id: "", name: "", args });
+    expect(await wait(runId)).toMatchObject({ status: "error", error: { code: "too_large" } });
+    expect(journal.find(runId)?.status).toBe("error");
+  });
+});
+
 describe("deltas", () => {
   test("the first at once, then one each 150 ms, the last without waiting for the end", async () => {
     const { send, agent, time, chat, told } = setup();
@@ -348,6 +360,19 @@ describe("stop", () => {
     expect(texts("a").at(-1)).toEqual(["assistant", "so far", "interrupted"]);
   });
 
+  test("a run that waits for room is not started by it", async () => {
+    const { send, agent, runs, wait } = setup({ activeMax: 1 });
+    const first = send("a", "one");
+    const second = send("b", "two");
+    const turn = await agent.started(1);
+    const stopped = runs.stop(5_000);
+    expect(await wait(second.runId)).toMatchObject({ status: "interrupted" });
+    turn.end();
+    await stopped;
+    expect(await wait(first.runId)).toMatchObject({ status: "ok" });
+    expect(agent.turns).toHaveLength(1);
+  });
+
   test("what a stop without notice left open is interrupted at the next start", () => {
     const { send, db } = setup();
     const { runId } = send("a", "one");
@@ -359,6 +384,32 @@ describe("stop", () => {
       ["assistant", "interrupted"],
     ]);
     expect(after.journal.interruptOpen(1)).toBe(0);
+  });
+});
+
+describe("a disk that refuses", () => {
+  test("ends the run with an error for all who wait, and the next one, and holds up no lane", async () => {
+    const { send, agent, runs, wait, chat, db, log } = setup();
+    const [first, second] = [send("a", "one"), send("a", "two")];
+    const ends = [wait(first.runId), wait(second.runId)];
+    const turn = await agent.started(1);
+    db.exec("PRAGMA query_only = ON");
+    turn.say({ type: "text", text: "an answer" });
+    turn.end();
+    for (const end of ends) expect(await end).toMatchObject({ status: "error", error: { code: "internal" } });
+    expect(chat("final")).toEqual([]);
+    expect(chat("error").map(({ runId }) => runId)).toEqual([first.runId, second.runId]);
+    expect(log.lines.filter(({ message }) => message === "run failed").length).toBeGreaterThanOrEqual(2);
+    expect(runs.counts()).toEqual({ active: 0, queued: 0 });
+    expect(() => send("a", "three")).toThrow();
+
+    db.exec("PRAGMA query_only = OFF");
+    // On disk it never ended: what the next start will write.
+    expect(await wait(first.runId)).toMatchObject({ status: "interrupted" });
+    const next = send("a", "four");
+    expect(next.status).toBe("started");
+    (await agent.started(2)).end();
+    expect(await wait(next.runId)).toMatchObject({ status: "ok" });
   });
 });
 
@@ -433,6 +484,13 @@ describe("history", () => {
     const page = journal.page(sessions.find("a")?.id ?? "", { limit: 100 });
     expect(page.messages.length).toBeLessThan(4);
     expect(page.before).toBe(page.messages[0]?.id as string);
+  });
+
+  test("that size is counted in bytes, not characters", () => {
+    const { send, journal, sessions } = setup();
+    const pad = "€".repeat(LIMITS.historyBytesMax / 6);
+    for (let n = 0; n < 3; n++) send("a", pad);
+    expect(journal.page(sessions.find("a")?.id ?? "", { limit: 100 }).messages).toHaveLength(1);
   });
 
   test("a database of a newer gateway is left alone", () => {

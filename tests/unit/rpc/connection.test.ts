@@ -174,7 +174,78 @@ describe("handshake", () => {
   });
 });
 
+describe("before connect", () => {
+  test("a batch is answered whole, then the socket is closed", () => {
+    const { open } = setup();
+    const client = open({ isJsonRpc: true });
+    client.take();
+    const call = (id: number) => ({ jsonrpc: "2.0", id, method: "sample.echo", params: { text: "a" } });
+    client.send([call(1), call(2)]);
+    const refused = (id: number) => ({ id, error: { code: -32001 } });
+    expect(client.take()).toMatchObject([[refused(1), refused(2)]] as never);
+    expect(client.socket.closed?.code).toBe(CLOSE.unauthorized);
+  });
+
+  test("while stopping nobody is let in any more", () => {
+    const { open, hub, stopAccepting } = setup();
+    const client = open();
+    client.take();
+    stopAccepting();
+    client.send(hello());
+    expect(client.take()).toMatchObject([{ error: { code: "unavailable", data: { retry: "later" } } }]);
+    expect(hub.size).toBe(0);
+  });
+
+  test("what came live after a credential at the upgrade is not replayed", () => {
+    const { open, hub } = setup();
+    hub.broadcast("sample.must", { n: 1 });
+    const client = open({ grant: { credential: "token", scopes: ["read"] } });
+    client.take();
+    hub.broadcast("sample.must", { n: 2 });
+    client.send(hello({ resume: { epoch: "epoch-1", seq: 0 } }));
+    const seqs = client.take().map(({ seq }) => seq);
+    expect(seqs).toEqual([2, undefined, 1]);
+  });
+});
+
+describe("a client that has gone", () => {
+  test("is gone whatever the work of its handlers throws", () => {
+    const { connect, admission, log } = setup();
+    const client = connect();
+    let ran = 0;
+    client.connection.onGone(() => {
+      throw new Error("work of a handler");
+    });
+    client.connection.onGone(() => ran++);
+    client.connection.end(CLOSE.slow, "slow");
+    expect(client.socket.closed?.code).toBe(CLOSE.slow);
+    client.connection.close(CLOSE.slow, "slow");
+    expect(ran).toBe(1);
+    expect(log.lines.some(({ level }) => level === "error")).toBe(true);
+    return expect(admission.empty()).resolves.toBeUndefined();
+  });
+
+  test("is gone for work that is registered too late", () => {
+    const { connect } = setup();
+    const { connection } = connect();
+    connection.close(1006, "");
+    let ran = 0;
+    connection.onGone(() => ran++);
+    expect(ran).toBe(1);
+  });
+});
+
 describe("requests", () => {
+  test.each([false, true])("a result JSON cannot hold is internal, later: %p", async (later) => {
+    const { connect, dispatcher, log } = setup();
+    const client = connect();
+    client.send({ id: 1, method: "sample.big", params: { later } });
+    await dispatcher.idle();
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    expect(client.take()).toMatchObject([{ id: 1, error: { code: "internal" } }]);
+    expect(log.lines.some(({ level }) => level === "error")).toBe(true);
+  });
+
   test.each([
     ["an id of another kind", { id: {}, method: "health" }, null],
     ["no id", { method: "health" }, null],
@@ -193,6 +264,19 @@ describe("requests", () => {
     expect(client.take()).toMatchObject([{ id, error: { code: "invalid_request" } }]);
     client.send({ id: 2, method: "sample.echo", params: { text: "still here" } });
     expect(client.take()).toEqual([{ id: 2, result: { text: "still here" } }]);
+  });
+
+  test("a batch whose answers are long enough already does no more, and says so", () => {
+    const jsonrpc = setup().open({ isJsonRpc: true, grant: { credential: "token", scopes: ["read"] } });
+    jsonrpc.take();
+    const params = { chars: LIMITS.batchReplyCharsMax / 2 };
+    jsonrpc.send(
+      Array.from({ length: 10 }, (_, id) => ({ jsonrpc: "2.0", id, method: "sample.long", params })),
+    );
+    const [replies] = jsonrpc.take() as unknown as { id: number; error?: object }[][];
+    expect(replies?.map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(replies?.filter(({ error }) => !error)).toHaveLength(2);
+    expect(replies?.at(-1)).toMatchObject({ error: { code: -32029, data: { retry: "later" } } });
   });
 
   test("three frames in a row that are not JSON end it, two do not", () => {

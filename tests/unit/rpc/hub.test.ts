@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { CLOSE } from "../../../src/contract/errors.ts";
 import { Hello } from "../../../src/contract/frames.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
+import { Outgoing } from "../../../src/rpc/outgoing.ts";
+import { Ring } from "../../../src/rpc/ring.ts";
 import { createSample } from "../../support/features.ts";
 import { createLocalGateway, TOKEN } from "../../support/local.ts";
 
@@ -168,6 +170,28 @@ describe("resume", () => {
     for (let n = 1; n <= 8; n++) gateway.hub.broadcast("sample.must", { n, pad });
     expect(reconnect(gateway, resume(0)).hello).toMatchObject({ resync: true });
     expect(reconnect(gateway, resume(5)).events).toHaveLength(3);
+  });
+
+  test("its size is counted in bytes, not characters", () => {
+    const gateway = setup();
+    const pad = "€".repeat(LIMITS.ringBytesMax / 6);
+    for (let n = 1; n <= 3; n++) gateway.hub.broadcast("sample.must", { n, pad });
+    expect(reconnect(gateway, resume(1)).hello).toMatchObject({ resync: true });
+    expect(reconnect(gateway, resume(2)).events).toHaveLength(1);
+  });
+
+  test("an event the ring has forgotten is not kept by it", () => {
+    const ring = new Ring();
+    const pushed = Array.from({ length: 100 }, (_, n) => {
+      const body = JSON.stringify({ pad: "x".repeat(LIMITS.ringBytesMax / 2) });
+      const event = new Outgoing({ name: "big", seq: n + 1, body, scopeMask: 1, must: true, key: undefined });
+      ring.push(event);
+      return new WeakRef(event);
+    });
+    Bun.gc(true);
+    expect(ring.after(99)).toHaveLength(1);
+    // The collector may still see some on the stack.
+    expect(pushed.filter((event) => event.deref() !== undefined).length).toBeLessThan(20);
   });
 
   test("nothing falls between snapshot and first event, whatever the moment", () => {
