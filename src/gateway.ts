@@ -10,7 +10,7 @@ import {
   takeStateDir,
 } from "./gateway/configuration.ts";
 import { writeHolder } from "./gateway/holder.ts";
-import { STATE_FILE } from "./gateway/names.ts";
+import { STATE_FILE, TOKEN_FILE } from "./gateway/names.ts";
 import {
   type GatewayRuntimeConfig,
   type GatewayToken,
@@ -62,6 +62,8 @@ export async function startGatewayServer(
   const { platform, flags = {} } = options;
   const { process } = platform;
   const lifetime = createLifetime((error) => process.stderr.write(`stop failed: ${String(error)}\n`));
+  /** What a start that fails must not leave behind. */
+  const undo: (() => Promise<void>)[] = [];
   try {
     // 1. The configuration; and the state directory is ours or nobody's.
     const loaded = await loadConfiguration(port, platform, flags);
@@ -76,6 +78,8 @@ export async function startGatewayServer(
       stateDir,
     });
     if (config.token) loaded.secrets.push(config.token.value);
+    const { token } = config;
+    if (token?.created) undo.push(() => platform.files.remove(`${stateDir}/${TOKEN_FILE}`));
 
     // 4. Registry, hub, dispatcher, features: everything that knows no socket.
     const db = await openDatabase(platform, `${stateDir}/gateway.db`);
@@ -93,7 +97,7 @@ export async function startGatewayServer(
 
     // 5. Routes, guards and connections, and the port they are on.
     const handlers = attachGatewayWsHandlers({ platform, loaded, config, state, waiting: agents.waiting });
-    for (const listener of await listen(platform, config, handlers.serve)) {
+    for (const listener of await listen(platform, config, { serve: handlers.serve, log: loaded.log })) {
       handlers.listeners.push(listener);
       lifetime.onStop(() => listener.stop());
     }
@@ -112,6 +116,7 @@ export async function startGatewayServer(
       stop: () => lifetime.stop(),
     });
   } catch (error) {
+    for (const step of undo) await step();
     await lifetime.stop();
     throw error;
   }
@@ -131,20 +136,16 @@ async function startGatewaySidecars({ platform, loaded, agents, listeners }: Sid
   const { stateDir } = store.paths;
   const [url] = urlsOf(listeners);
   const { port = 0 } = listeners[0] ?? {};
+  const holder = { pid: process.pid, url, port, version: VERSION, startedAtMs: clock.now() };
+  // Before the word that we listen: who waits for it asks this file where. The port is served meanwhile.
+  await writeHolder(files, stateDir, holder).catch((error: unknown) =>
+    log.error("state file not written: a second gateway cannot name this one", { error: String(error) }),
+  );
   log.info("gateway listening", { url, version: VERSION, runtime: platform.runtime, pid: process.pid });
   const ready = agents
     .detect()
     .catch((error: unknown) => log.error("model detection failed", { error: String(error) }));
-  const holder = { pid: process.pid, url, port, version: VERSION, startedAtMs: clock.now() };
-  // The disk may take its time: clients that know the port are served meanwhile.
-  const written = writeHolder(files, stateDir, holder).catch((error: unknown) =>
-    log.error("state file not written: a second gateway cannot name this one", { error: String(error) }),
-  );
-  const stop = async (): Promise<void> => {
-    await written;
-    await files.remove(`${stateDir}/${STATE_FILE}`);
-  };
-  return { ready: Promise.all([ready, written]).then(() => {}), stop };
+  return { ready, stop: () => files.remove(`${stateDir}/${STATE_FILE}`) };
 }
 
 // --- the running gateway ---

@@ -250,6 +250,8 @@ export interface Process {
   readonly stdinIsTerminal: boolean;
   /** Lines of standard input, without their ends, until it closes. */
   lines(): AsyncIterable<string>;
+  /** From here on nothing this process makes can be read by other users of the machine (umask 077). */
+  keepFilesPrivate(): void;
   /** SIGTERM and SIGINT, instead of ending the process. */
   onStopSignal(work: (signal: "SIGTERM" | "SIGINT") => void): Stop;
   /** Errors nobody caught and promises nobody handled, instead of ending the process. */

@@ -1,7 +1,7 @@
 import { PORT_DEFAULT } from "../config/values.ts";
 import { type GatewayServer, startGatewayServer } from "../gateway.ts";
 import { EXIT, StartError } from "../gateway/errors.ts";
-import { ListenError, type Platform } from "../ports.ts";
+import type { Platform } from "../ports.ts";
 import { VERSION } from "../version.ts";
 import type { Arguments } from "./args.ts";
 import type { CommandInput, RunCommand } from "./command.ts";
@@ -18,6 +18,7 @@ type Stopping = { readonly reason: string; readonly exitCode: number };
 /** Runs a gateway until it is told to stop. */
 export const run: RunCommand = async (input) => {
   const { platform } = input;
+  platform.process.keepFilesPrivate();
   const watch = watchForEnd(platform);
   const server = await start(input);
   watch.onFailure((error) => server.log.error("uncaught error, stopping", { error }));
@@ -32,7 +33,6 @@ async function start({ platform, args }: CommandInput): Promise<GatewayServer> {
     return await startGatewayServer(args.whole("port", 0, 65_535), { platform, flags: flagsOf(args) });
   } catch (error) {
     if (error instanceof StartError) throw new CliError(error.exitCode, error.message);
-    if (error instanceof ListenError) throw new CliError(EXIT.failed, error.message);
     throw error;
   }
 }

@@ -136,6 +136,9 @@ export type PresenceEntry = {
   connectedAtMs: number;
 };
 
+/** Part of `agent.wait`, `chat`. */
+export type RunFailure = { code: ErrorCode; message: string; retryAfterMs?: number };
+
 /** Part of `sessions.create`, `sessions.list`, `sessions.changed`. */
 export type Session = {
   key: string;
@@ -171,7 +174,7 @@ export interface Methods {
       /** ms since 1970; absent while it waits */
       startedAt?: number;
       endedAt?: number;
-      error?: { code: ErrorCode; message: string };
+      error?: RunFailure;
     };
   };
   /**
@@ -374,13 +377,7 @@ export interface Events {
         message?: Message;
         reason: "request" | "timeout" | "shutdown" | "deleted";
       }
-    | {
-        runId: string;
-        sessionKey: string;
-        state: "error";
-        message?: Message;
-        error: { code: ErrorCode; message: string };
-      };
+    | { runId: string; sessionKey: string; state: "error"; message?: Message; error: RunFailure };
   /**
    * The number of clients or runs has changed; at most one a second
    *
@@ -393,6 +390,12 @@ export interface Events {
    * scope: read; delivery: latest; not replayed
    */
   presence: { presence: PresenceEntry[] };
+  /**
+   * To one client that reads again: events it did not get while its buffer was full
+   *
+   * scope: read; delivery: must; not replayed
+   */
+  resync: { from: number; to: number; dropped: number };
   /**
    * A session was made, changed or deleted
    *

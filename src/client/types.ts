@@ -38,7 +38,7 @@ export type ClientState =
  */
 export type Resync = { readonly from: number; readonly to: number; readonly dropped?: number };
 
-export interface ClientEvents extends Events {
+export interface ClientEvents extends Omit<Events, "resync"> {
   resync: Resync;
 }
 

@@ -5,7 +5,7 @@ import type { Environment, Flag } from "./env.ts";
 import type { ConfigIssue } from "./issues.ts";
 import { composeLayers, type Layered, type Provenance } from "./layers.ts";
 import { type Leaf, leavesOf } from "./leaves.ts";
-import { secretValues } from "./redact.ts";
+import { secretValues } from "./secrets.ts";
 import { type Config, rootSchema, type Sections } from "./schema.ts";
 
 /** What is known of the world when a configuration is judged. */

@@ -39,6 +39,11 @@ export type ErrorExtra = {
   readonly retryAfterMs?: number;
 };
 
+/** An error for the log: its stack where it has one. Never for a client. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 /** An error as every dialect carries it; the codecs only move the fields around. */
 export type WireError = {
   readonly code: ErrorCode;

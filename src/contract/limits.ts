@@ -88,7 +88,7 @@ export const LIMITS = {
 
   /** HTTP request body. */
   bodyBytesMax: 1024 * 1024,
-  /** Silence on an HTTP connection, seconds (Bun counts silent handlers too). */
+  /** Silence of an HTTP client, seconds; an answer that is being worked out may take longer. */
   httpIdleSeconds: 30,
 
   /** What running calls and runs get at a stop. */
@@ -106,8 +106,11 @@ export const LIMITS = {
   runsActiveMax: 16,
   /** Shortest distance of two `chat` deltas of one run. */
   deltaMs: 150,
-  /** Text one run may produce. */
-  runTextCharsMax: 400_000,
+  /**
+   * UTF-8 of all that one run may produce: its end is told twice, as chat and as agent, and both fit the
+   * reserve of a client's buffer.
+   */
+  runBytesMax: 512 * 1024,
   /** Time one run may take, default and most. */
   runTimeoutMs: 600_000,
   runTimeoutMsMax: 24 * 60 * 60_000,
@@ -128,6 +131,8 @@ export const LIMITS = {
 
   /** Configuration file. */
   configBytesMax: 1024 * 1024,
+  /** Shorter secrets are not hidden in logs: they would hide half of every ordinary line. */
+  hiddenCharsMin: 6,
   /** Characters of one field of a log line. */
   logFieldCharsMax: 1_024,
 } as const;

@@ -1,5 +1,6 @@
 import { createDetector } from "../agents/detect.ts";
 import { createRunner } from "../agents/runtime.ts";
+import { toModels } from "../config/values.ts";
 import type { ConfigStore } from "../config/store.ts";
 import type { Platform, Runner } from "../ports.ts";
 import type { Loaded } from "./configuration.ts";
@@ -11,7 +12,7 @@ export interface Agents {
   defaultModel(): string;
   /** What has not been found yet. */
   waiting(): string[];
-  /** Looks for a model where none is configured, and says what it found. */
+  /** Looks for a model where none is configured and says what it found; tries those that are. */
   detect(): Promise<void>;
 }
 
@@ -19,20 +20,36 @@ export function createAgents({ timers, clock, process }: Platform, { store, log 
   const detect = createDetector({ env: process.env, fetch, timers });
   const isConfigured = (): boolean => configuredModel(store) !== undefined;
   let found: string | undefined;
+  const runner = createRunner({
+    config: () => store.current(),
+    env: process.env,
+    detect,
+    fetch,
+    timers,
+    clock,
+    log,
+  });
+
+  /** A model that nobody can open is told now, not to whoever sends the first message. */
+  async function check(): Promise<void> {
+    for (const model of toModels(store.current().agents.defaults.model)) {
+      try {
+        await runner.open([model]);
+      } catch (error) {
+        log.warn("model cannot be used", {
+          model,
+          reason: error instanceof Error ? error.message : String(error),
+        });
+      }
+    }
+  }
+
   return {
-    runner: createRunner({
-      config: () => store.current(),
-      env: process.env,
-      detect,
-      fetch,
-      timers,
-      clock,
-      log,
-    }),
+    runner,
     defaultModel: () => configuredModel(store) ?? found ?? "",
     waiting: () => (isConfigured() || found !== undefined ? [] : ["models"]),
     async detect(): Promise<void> {
-      if (isConfigured()) return;
+      if (isConfigured()) return check();
       const { model, line } = await detect();
       found = model;
       log.info(line);

@@ -1,6 +1,14 @@
+import { errorText } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { createHttpApp } from "../http/app.ts";
-import { AddressInUse, type Listener, type Platform, type ServeOptions } from "../ports.ts";
+import {
+  AddressInUse,
+  ListenError,
+  type Listener,
+  type Log,
+  type Platform,
+  type ServeOptions,
+} from "../ports.ts";
 import { Admission } from "../rpc/admission.ts";
 import { Authenticator } from "../rpc/auth.ts";
 import type { ConnectionParts } from "../rpc/connection.ts";
@@ -80,7 +88,7 @@ export function attachGatewayWsHandlers({ platform, loaded, config, state, waiti
     },
     onError: (error) =>
       log.error("server error", {
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        error: errorText(error),
       }),
   };
   return { serve, listeners: [], admission, stopAccepting: () => void (isAccepting = false) };
@@ -90,7 +98,7 @@ export function attachGatewayWsHandlers({ platform, loaded, config, state, waiti
 export async function listen(
   platform: Platform,
   config: GatewayRuntimeConfig,
-  serve: Handlers["serve"],
+  { serve, log }: { readonly serve: Handlers["serve"]; readonly log: Log },
 ): Promise<Listener[]> {
   const listeners: Listener[] = [];
   for (const hostname of config.hostnames) {
@@ -99,8 +107,12 @@ export async function listen(
       listeners.push(await platform.serve({ ...serve, hostname, port }));
     } catch (error) {
       // A machine without IPv6 has no ::1; the port beside ours may be somebody else's.
-      if (listeners.length > 0) continue;
-      if (!(error instanceof AddressInUse)) throw error;
+      if (listeners.length > 0) {
+        log.info("address not listened on", { hostname, port, reason: String(error) });
+        continue;
+      }
+      if (!(error instanceof ListenError)) throw error;
+      if (!(error instanceof AddressInUse)) throw new StartError(EXIT.failed, [error.message]);
       throw new StartError(EXIT.busy, [
         `Cannot listen on ${hostname}:${port}: ${await whoListens(hostname, port)}`,
       ]);

@@ -1,6 +1,6 @@
 // The preset whose router is ready at once: there are few routes, and a start should not sort them.
 import { Hono } from "hono/quick";
-import { RpcError } from "../contract/errors.ts";
+import { errorText, RpcError } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Caller } from "../feature.ts";
 import type { Peer } from "../ports.ts";
@@ -83,7 +83,7 @@ export function createHttpApp(
   app.notFound((c) => unknownPath(c.req.raw));
   app.onError((error) => {
     const ref = parts.connection.crypto.id().slice(0, 8);
-    parts.connection.log.error("request failed", { ref, error: error.stack ?? error.message });
+    parts.connection.log.error("request failed", { ref, error: errorText(error) });
     return refusal(new RpcError("internal", "Cannot serve request: internal error", { ref }));
   });
 

@@ -3,6 +3,7 @@ import { LIMITS } from "../contract/limits.ts";
 import type { Caller } from "../feature.ts";
 import { chooseCodec } from "../rpc/codecs/choose.ts";
 import type { Codec, Incoming, Reply } from "../rpc/codecs/codec.ts";
+import { plain } from "../rpc/codecs/plain.ts";
 import type { Dispatcher } from "../rpc/dispatch.ts";
 import { parseJson } from "../rpc/json.ts";
 import { batchFull } from "../rpc/refusals.ts";
@@ -24,7 +25,10 @@ export async function serveRpc(request: Request, dispatcher: Dispatcher, caller:
   }
   const text = await readBody(request);
   const parsed = text instanceof RpcError ? text : parseJson(text);
-  if (parsed instanceof RpcError) return refusal(parsed);
+  if (parsed instanceof RpcError) {
+    // The dialect cannot be told: our own, as on a socket.
+    return jsonText(plain.reply(null, { ok: false, error: parsed.toWire() }), ERRORS[parsed.code].http);
+  }
   const codec = chooseCodec(parsed.value);
   const incoming = codec.decode(parsed.value);
   if (incoming.kind !== "batch") {

@@ -13,7 +13,6 @@ import { createCrypto } from "./randomness.ts";
 
 /** All ports on Bun. Nothing made from here on is readable by another user of the machine. */
 export function createBunPlatform(): Platform {
-  process.umask(0o077);
   return {
     runtime: `bun ${Bun.version}`,
     clock: systemClock,

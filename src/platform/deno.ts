@@ -13,7 +13,6 @@ import { stdDirectories } from "./std-fs.ts";
 
 /** All ports on Deno. Nothing made from here on is readable by another user of the machine. */
 export function createDenoPlatform(): Platform {
-  Deno.umask(0o077);
   const streams = [Deno.stdin, Deno.stdout, Deno.stderr];
   return {
     runtime: `deno ${Deno.version.deno}`,

@@ -26,7 +26,7 @@ type Entry = {
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /** Shorter ones would hide half of every ordinary line. */
-const secretCharsMin = 8;
+const secretCharsMin = LIMITS.hiddenCharsMin;
 
 /** One line for each entry, whatever it holds: no control characters, no secrets, no field without end. */
 export function createLog({ sink, format, level, clock, secrets }: LogOptions): Log {

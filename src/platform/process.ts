@@ -44,6 +44,7 @@ export function createProcess({ stdout, stderr, isTerminal }: ProcessParts): Pro
       return isTerminal(0);
     },
     lines: () => splitLines(process.stdin),
+    keepFilesPrivate: () => void process.umask(0o077),
     onStopSignal(work) {
       const tell = withoutEchoes(work, systemClock);
       const stops = STOP_SIGNALS.map((signal) => on(signal, () => tell(signal)));

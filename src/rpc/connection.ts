@@ -1,4 +1,4 @@
-import { CLOSE, RpcError } from "../contract/errors.ts";
+import { CLOSE, errorText, RpcError } from "../contract/errors.ts";
 import { CHALLENGE_EVENT, CONNECT_METHOD, ConnectParams, type PresenceEntry } from "../contract/frames.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Scope } from "../contract/define.ts";
@@ -11,7 +11,7 @@ import type { Codec, Incoming, Reply, RequestId } from "./codecs/codec.ts";
 import { frames } from "./codecs/frames.ts";
 import { jsonrpc } from "./codecs/jsonrpc.ts";
 import { plain } from "./codecs/plain.ts";
-import { describe, type Dispatcher } from "./dispatch.ts";
+import type { Dispatcher } from "./dispatch.ts";
 import { buildHello, presenceOf, protocolMismatch, type ServerFacts } from "./hello.ts";
 import type { Client, Hub, Resumed } from "./hub.ts";
 import { invalidParams } from "./issues.ts";
@@ -200,7 +200,7 @@ export class Connection implements SocketHandler, Client, Caller {
     try {
       work();
     } catch (error) {
-      this.#parts.log.error("work after a client had gone failed", { error: describe(error) });
+      this.#parts.log.error("work after a client had gone failed", { error: errorText(error) });
     }
   }
 
@@ -262,7 +262,7 @@ export class Connection implements SocketHandler, Client, Caller {
       return this.#codec.reply(id, reply);
     } catch (error) {
       const ref = this.#parts.crypto.id().slice(0, 8);
-      this.#parts.log.error("reply cannot be encoded", { ref, error: describe(error) });
+      this.#parts.log.error("reply cannot be encoded", { ref, error: errorText(error) });
       const failed = new RpcError("internal", "Cannot encode reply: internal error", { ref });
       return this.#codec.reply(id, refuse(failed));
     }

@@ -1,4 +1,4 @@
-import { RpcError } from "../contract/errors.ts";
+import { errorText, RpcError } from "../contract/errors.ts";
 import type { Call, Caller } from "../feature.ts";
 import type { Clock, Crypto, Log } from "../ports.ts";
 import type { Reply } from "./codecs/codec.ts";
@@ -52,7 +52,7 @@ export function createDispatcher({ table, clock, crypto, log }: DispatchPorts): 
   function failed(entry: MethodEntry, error: unknown): Reply {
     if (error instanceof RpcError) return refuse(error);
     const ref = crypto.id().slice(0, 8);
-    log.error("handler failed", { method: entry.name, ref, error: describe(error) });
+    log.error("handler failed", { method: entry.name, ref, error: errorText(error) });
     return refuse(new RpcError("internal", `Cannot complete "${entry.name}": internal error`, { ref }));
   }
 
@@ -128,9 +128,4 @@ function missingScope(name: string, scope: string): RpcError {
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-/** An error for the log: its stack where it has one. */
-export function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

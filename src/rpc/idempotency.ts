@@ -35,7 +35,7 @@ export class IdempotencyKeys {
 
   answer(intent: Intent, work: () => Answer): Answer {
     this.#forgetOld();
-    const name = `${intent.method}\n${intent.key}\n${intent.subject}`;
+    const name = JSON.stringify([intent.method, intent.key, intent.subject]);
     const digest = this.#crypto.sha256(canonicalJson(intent.params)).join();
     const known = this.#entries.get(name);
     if (known) return known.digest === digest ? known.answer : conflict(intent);
@@ -57,7 +57,8 @@ export class IdempotencyKeys {
     const oldestMs = this.#clock.elapsed() - LIMITS.idempotencyMs;
     for (const [name, entry] of this.#entries) {
       if (entry.atMs > oldestMs && this.#entries.size < LIMITS.idempotencyEntriesMax) return;
-      this.#entries.delete(name);
+      // A repeat of what is still being worked on must not work a second time.
+      if (!(entry.answer instanceof Promise)) this.#entries.delete(name);
     }
   }
 }

@@ -37,7 +37,10 @@ export function debtOf(text: string, dialect: Dialect | undefined): Debt {
     // Not JSON, which is what was asked.
     return { ...none, isJson: false, ids: [unread] };
   }
-  if (depthOf(text) > LIMITS.jsonDepthMax || hasReservedKey(value)) return { ...none, ids: [unread] };
+  // No reserved key without one of these, and the walk takes long.
+  const mayHaveReserved = /proto|constr|\\u/.test(text);
+  if (depthOf(text) > LIMITS.jsonDepthMax || (mayHaveReserved && hasReservedKey(value)))
+    return { ...none, ids: [unread] };
   const spoken = dialect ?? dialectOf(value);
   const isBatch =
     spoken === "jsonrpc" && Array.isArray(value) && value.length > 0 && value.length <= LIMITS.batchMax;
@@ -94,17 +97,21 @@ function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const [BACKSLASH, QUOTE] = [0x5c, 0x22];
+const OPENING: readonly number[] = [0x5b, 0x7b];
+const CLOSING: readonly number[] = [0x5d, 0x7d];
+
 function depthOf(text: string): number {
   if (text.length <= LIMITS.jsonDepthMax) return 0;
   let depth = 0;
   let deepest = 0;
   let isQuoted = false;
   for (let at = 0; at < text.length; at++) {
-    const char = text[at];
-    if (isQuoted && char === "\\") at++;
-    else if (char === '"') isQuoted = !isQuoted;
-    else if (!isQuoted && (char === "[" || char === "{")) deepest = Math.max(deepest, ++depth);
-    else if (!isQuoted && (char === "]" || char === "}")) depth--;
+    const code = text.charCodeAt(at);
+    if (isQuoted && code === BACKSLASH) at++;
+    else if (code === QUOTE) isQuoted = !isQuoted;
+    else if (!isQuoted && OPENING.includes(code)) deepest = Math.max(deepest, ++depth);
+    else if (!isQuoted && CLOSING.includes(code)) depth--;
   }
   return deepest;
 }

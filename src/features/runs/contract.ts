@@ -34,7 +34,11 @@ export const Message = once(() =>
 );
 export type Message = Output<typeof Message>;
 
-const RunFailure = once(() => z.strictObject({ code: z.enum(ERROR_CODES), message: z.string() }));
+/** Why a run failed, and when to try again where its model's server said so. */
+export const RunFailure = once(() =>
+  z.strictObject({ code: z.enum(ERROR_CODES), message: z.string(), retryAfterMs: z.int().optional() }),
+);
+export type RunFailure = Output<typeof RunFailure>;
 
 /** `ok`, `error`, `aborted`, `interrupted` are ends; the others are not. */
 export const RunStatus = once(() => z.enum(["queued", "running", "ok", "error", "aborted", "interrupted"]));

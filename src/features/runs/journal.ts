@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { once } from "../../contract/define.ts";
-import type { ErrorCode } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { AgentMessage, Database, SqlRow } from "../../ports.ts";
 import { utf8Bytes } from "../../rpc/json.ts";
-import { Content, CutStatus, type Message, type RunStatus } from "./contract.ts";
+import { Content, CutStatus, type Message, type RunFailure, type RunStatus } from "./contract.ts";
 
 /** A run as it is stored. */
 export interface StoredRun {
@@ -16,7 +15,7 @@ export interface StoredRun {
   readonly status: RunStatus;
   readonly startedAt?: number;
   readonly endedAt?: number;
-  readonly error?: { readonly code: ErrorCode; readonly message: string };
+  readonly error?: RunFailure;
 }
 
 export interface NewRun {
@@ -33,7 +32,7 @@ export interface RunEnd {
   readonly status: Exclude<RunStatus, "queued" | "running">;
   readonly content: readonly Content[];
   readonly ts: number;
-  readonly error?: { readonly code: ErrorCode; readonly message: string } | undefined;
+  readonly error?: RunFailure | undefined;
 }
 
 export interface Page {

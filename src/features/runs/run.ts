@@ -1,7 +1,8 @@
 import { RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { AgentEvent, Stop } from "../../ports.ts";
-import type { Content } from "./contract.ts";
+import { utf8Bytes } from "../../rpc/json.ts";
+import type { Content, RunFailure } from "./contract.ts";
 import type { StoredRun } from "./journal.ts";
 
 /** Why a run was stopped by somebody else than its agent. */
@@ -42,8 +43,8 @@ export interface Run {
   /** What the agent said beside its text, in order. */
   readonly extras: Content[];
   thinking: string;
-  /** Of all the agent has said. */
-  chars: number;
+  /** UTF-8 of all the agent has said. */
+  bytes: number;
   usage: Usage | undefined;
   startedAt: number | undefined;
   stopTimeout: Stop;
@@ -61,7 +62,7 @@ export function createRun(stored: StoredRun, request: SendRequest, timeoutMs: nu
     controller: new AbortController(),
     extras: [],
     thinking: "",
-    chars: 0,
+    bytes: 0,
     usage: undefined,
     startedAt: undefined,
     stopTimeout: () => {},
@@ -70,9 +71,9 @@ export function createRun(stored: StoredRun, request: SendRequest, timeoutMs: nu
 }
 
 /** What an event adds to what is kept of its run: tool calls in full, so that many empty ones count. */
-export function charsOf(event: AgentEvent): number {
-  if (event.type === "text" || event.type === "thinking") return event.text.length;
-  return event.type === "tool_call" ? JSON.stringify(event).length : 0;
+export function bytesOf(event: AgentEvent): number {
+  if (event.type === "text" || event.type === "thinking") return utf8Bytes(event.text);
+  return event.type === "tool_call" ? utf8Bytes(JSON.stringify(event)) : 0;
 }
 
 /** What is kept of a run: its thinking, its text, its tool calls. */
@@ -82,6 +83,11 @@ export function contentOf(run: Run, text: string): Content[] {
     ...(text === "" ? [] : [{ type: "text" as const, text }]),
     ...run.extras,
   ];
+}
+
+/** An error of ours as a run tells it. */
+export function failureOf({ code, message, extra: { retryAfterMs } }: RpcError): RunFailure {
+  return { code, message, ...(retryAfterMs !== undefined && { retryAfterMs: Math.ceil(retryAfterMs) }) };
 }
 
 // --- why not ---
@@ -105,8 +111,8 @@ export function tooManyWait(sessionKey: string): RpcError {
 }
 
 export function tooLong(): RpcError {
-  const bound = LIMITS.runTextCharsMax;
-  return new RpcError("too_large", `Cannot go on with the answer: longer than ${bound} characters`, {
+  const bound = LIMITS.runBytesMax;
+  return new RpcError("too_large", `Cannot go on with the answer: longer than ${bound} bytes`, {
     details: { bound },
   });
 }

@@ -1,16 +1,17 @@
-import { type ErrorCode, RpcError } from "../../contract/errors.ts";
+import { errorText, RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Publish } from "../../feature.ts";
 import type { AgentEvent, Clock, Crypto, Log, Runner, Stop, Timers } from "../../ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import { ChatStream } from "./chat-stream.ts";
-import type { Message, runsContract } from "./contract.ts";
+import type { Message, RunFailure, runsContract } from "./contract.ts";
 import type { Journal, RunEnd, StoredRun } from "./journal.ts";
 import {
   type AbortReason,
-  charsOf,
+  bytesOf,
   contentOf,
   createRun,
+  failureOf,
   repeat,
   type Run,
   type RunSettings,
@@ -216,8 +217,8 @@ export class Runs {
   }
 
   #hear(run: Run, event: AgentEvent): void {
-    run.chars += charsOf(event);
-    if (run.chars > LIMITS.runTextCharsMax) throw tooLong();
+    run.bytes += bytesOf(event);
+    if (run.bytes > LIMITS.runBytesMax) throw tooLong();
     if (event.type === "text") {
       this.#stream.append({ id: run.id, sessionKey: run.sessionKey }, event.text);
     } else if (event.type === "thinking") {
@@ -237,15 +238,13 @@ export class Runs {
 
   #fail(run: Run, error: unknown): void {
     if (run.isEnded) return;
-    const known =
-      error instanceof RpcError ? { code: error.code, message: error.message } : this.#internal(run, error);
+    const known = error instanceof RpcError ? failureOf(error) : this.#internal(run, error);
     this.#end(run, { status: "error", error: known });
   }
 
-  #internal(run: Run, error: unknown): { code: ErrorCode; message: string } {
+  #internal(run: Run, error: unknown): RunFailure {
     const ref = this.#ports.crypto.id().slice(0, 8);
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#ports.log.error("run failed", { run: run.id, ref, error: what });
+    this.#ports.log.error("run failed", { run: run.id, ref, error: errorText(error) });
     return {
       code: "internal",
       message: `Cannot complete run "${run.id}": internal error, log reference ${ref}`,

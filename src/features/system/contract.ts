@@ -67,6 +67,13 @@ export const systemContract = contract({
       summary: "The clients connected now; several changes make one event",
       data: () => z.strictObject({ presence: z.array(PresenceEntry()) }),
     }),
+    resync: event({
+      scope: "read",
+      delivery: "must",
+      replay: false,
+      summary: "To one client that reads again: events it did not get while its buffer was full",
+      data: () => z.strictObject({ from: z.int(), to: z.int(), dropped: z.int() }),
+    }),
     shutdown: event({
       scope: "read",
       delivery: "must",

@@ -155,10 +155,10 @@ describe("a run", () => {
   test("that fails says why, an error of ours in its words, any other by a reference", async () => {
     const { send, agent, wait, chat, log } = setup();
     const known = send("a", "hi");
-    (await agent.started(1)).fail(new RpcError("unavailable", "Cannot reach model: gone"));
+    (await agent.started(1)).fail(new RpcError("busy", "Cannot reach model: full", { retryAfterMs: 1_500 }));
     expect(await wait(known.runId)).toMatchObject({
       status: "error",
-      error: { code: "unavailable", message: "Cannot reach model: gone" },
+      error: { code: "busy", message: "Cannot reach model: full", retryAfterMs: 1_500 },
     });
     const unknown = send("b", "hi");
     const turn = await agent.started(2);
@@ -188,7 +188,7 @@ describe("a run", () => {
     const { send, agent, wait } = setup();
     const { runId } = send("a", "hi");
     const turn = await agent.started(1);
-    for (let n = 0; n < 5; n++) turn.say({ type: "text", text: "x".repeat(LIMITS.runTextCharsMax / 4) });
+    for (let n = 0; n < 5; n++) turn.say({ type: "text", text: "x".repeat(LIMITS.runBytesMax / 4) });
     expect(await wait(runId)).toMatchObject({ status: "error", error: { code: "too_large" } });
   });
 });
@@ -198,7 +198,7 @@ describe("an agent that calls tools for ever", () => {
     const { send, agent, wait, journal } = setup();
     const { runId } = send("a", "hi");
     const turn = await agent.started(1);
-    const count = args === "" ? LIMITS.runTextCharsMax / 40 : LIMITS.runTextCharsMax / args.length;
+    const count = args === "" ? LIMITS.runBytesMax / 40 : LIMITS.runBytesMax / args.length;
     for (let n = 0; n <= count; n++) turn.say({ type: "tool_call", id: "", name: "", args });
     expect(await wait(runId)).toMatchObject({ status: "error", error: { code: "too_large" } });
     expect(journal.find(runId)?.status).toBe("error");

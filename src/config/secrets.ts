@@ -1,56 +1,39 @@
 import { z } from "zod";
+import { LIMITS } from "../contract/limits.ts";
 import { bare, catchallOf, classic, isObject, memberNamed, objectOption } from "./leaves.ts";
-
-export const HIDDEN = "***";
-
-/** Shorter text would hide ordinary words wherever it occurs, and keeps no one out. */
-const SECRET_CHARS_MIN = 6;
 
 /** Names that hold secrets where no schema says so. */
 const SECRET_NAME = /(?:key|token|secret|password|passphrase|authorization|credential|cookie)s?$/i;
 
-/**
- * A copy of a value with every secret replaced by `***`. What the schema does not know is judged by its
- * name.
- */
-export function redact(schema: z.ZodType | undefined, value: unknown): unknown {
-  return copy(schema, value, () => HIDDEN);
-}
-
 /** Every secret text in a value, for the log to hide wherever it turns up. */
 export function secretValues(schema: z.ZodType | undefined, value: unknown): readonly string[] {
-  const found = new Set<string>();
-  copy(schema, value, (secret) => {
-    collectTexts(secret, found);
-    return HIDDEN;
-  });
-  return [...found];
+  const texts = new Set<string>();
+  walk(schema, value, (secret) => collectTexts(secret, texts));
+  return [...texts];
 }
 
 function collectTexts(value: unknown, found: Set<string>): void {
-  if (typeof value === "string" && value.length >= SECRET_CHARS_MIN) found.add(value);
+  if (typeof value === "string" && value.length >= LIMITS.hiddenCharsMin) found.add(value);
   if (typeof value !== "object" || value === null) return;
   for (const member of Object.values(value)) collectTexts(member, found);
 }
 
-type Hide = (secret: unknown) => unknown;
-
-function copy(wrapped: z.ZodType | undefined, value: unknown, hide: Hide): unknown {
+/** Walks a value beside its schema and hands every secret in it to `found`. */
+function walk(wrapped: z.ZodType | undefined, value: unknown, found: (secret: unknown) => void): void {
   const known = wrapped && bare(wrapped);
-  if (known?.meta.secret && value !== undefined) return hide(value);
+  if (known?.meta.secret && value !== undefined) return found(value);
   if (Array.isArray(value)) {
     const element = known?.schema instanceof z.ZodArray ? classic(known.schema.element) : undefined;
-    return value.map((item) => copy(element, item, hide));
+    for (const item of value) walk(element, item, found);
   }
-  if (!isObject(value)) return value;
+  if (!isObject(value)) return;
   const member = memberOf(known?.schema, value);
-  return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => {
-      const schema = member(name);
-      const hidden = schema === undefined && SECRET_NAME.test(name) && item !== null;
-      return [name, hidden ? hide(item) : copy(schema, item, hide)];
-    }),
-  );
+  for (const [name, item] of Object.entries(value)) {
+    const schema = member(name);
+    const isSecret = schema === undefined && SECRET_NAME.test(name) && item !== null;
+    if (isSecret) found(item);
+    else walk(schema, item, found);
+  }
 }
 
 type Member = (name: string) => z.ZodType | undefined;
