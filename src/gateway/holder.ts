@@ -1,15 +1,18 @@
 import { z } from "zod";
+import { once, type Output } from "../contract/define.ts";
 import type { Files } from "../ports.ts";
 import { STATE_FILE } from "./names.ts";
 
-const Holder = z.object({
-  pid: z.int(),
-  url: z.string(),
-  port: z.int(),
-  version: z.string(),
-  startedAtMs: z.int(),
-});
-export type Holder = z.output<typeof Holder>;
+const Holder = once(() =>
+  z.object({
+    pid: z.int(),
+    url: z.string(),
+    port: z.int(),
+    version: z.string(),
+    startedAtMs: z.int(),
+  }),
+);
+export type Holder = Output<typeof Holder>;
 
 const STATE_FILE_BYTES_MAX = 4_096;
 
@@ -20,7 +23,7 @@ export async function writeHolder(files: Files, stateDir: string, holder: Holder
 export async function readHolder(files: Files, stateDir: string): Promise<Holder | undefined> {
   try {
     const text = await files.readText(`${stateDir}/${STATE_FILE}`, STATE_FILE_BYTES_MAX);
-    return text === undefined ? undefined : Holder.safeParse(JSON.parse(text)).data;
+    return text === undefined ? undefined : Holder().safeParse(JSON.parse(text)).data;
   } catch {
     // Only names the holder in a message: without it the message is shorter.
     return undefined;
