@@ -7,7 +7,8 @@ import type { Outgoing } from "./outgoing.ts";
 /**
  * What goes out to one client, and the rule for one that does not read: `latest` events skip it while
  * its buffer is over the limit, the newest of each key waits for it, and what it did not get is
- * announced when it drains. A `must` event or a reply that finds the reserve used up ends it.
+ * announced when it drains or before anything newer, whichever comes first. A `must` event or a reply
+ * that finds the reserve used up ends it.
  *
  * @source PROTOCOL §5, §6
  */
@@ -16,6 +17,8 @@ export class Outbox {
   /** Called once, when a `must` frame cannot be taken any more. */
   readonly #onSlow: () => void;
   readonly #waiting = new Map<string, Outgoing>();
+  /** Numbers of waiting events that were announced as missing when something newer went out first. */
+  readonly #told = new Set<number>();
   #isCongested = false;
   #missed: { from: number; to: number; dropped: number } | undefined;
 
@@ -37,15 +40,34 @@ export class Outbox {
     if (!event.must && this.#socket.bufferedBytes() > LIMITS.outboundBytesMax) return this.#skip(event);
     // Room again before the buffer was empty: what waits is older, and must not come after this one.
     this.#supersede(event);
+    this.#announce(codec, event.seq);
     return event.must ? this.must(event.text(codec)) : this.#send(event.text(codec));
   }
 
   /** The client reads again. */
   drain(codec: Codec): void {
     this.#isCongested = false;
+    this.#announce(codec, 0);
     const waiting = [...this.#waiting.values()].sort((a, b) => a.seq - b.seq);
     this.#waiting.clear();
-    for (const event of waiting) this.event(event, codec);
+    for (const event of waiting) {
+      this.event(event, codec);
+      const waitsAgain = this.#waiting.get(nameOf(event)) === event;
+      if (!waitsAgain) this.#told.delete(event.seq);
+    }
+  }
+
+  /**
+   * Tells what is not coming, or not yet. A client that is cut off resumes behind the newest event it has
+   * seen: what is missing before that one must have been told by then.
+   */
+  #announce(codec: Codec, newerSeq: number): void {
+    const reach = Math.max(newerSeq, this.#missed?.to ?? 0);
+    for (const { seq } of this.#waiting.values()) {
+      if (seq > reach || this.#told.has(seq)) continue;
+      this.#told.add(seq);
+      this.#miss(seq);
+    }
     const missed = this.#missed;
     if (!missed) return;
     this.#missed = undefined;
@@ -70,7 +92,7 @@ export class Outbox {
     const older = event.key === undefined ? undefined : this.#waiting.get(nameOf(event));
     if (!older) return;
     this.#waiting.delete(nameOf(event));
-    this.#miss(older.seq);
+    if (!this.#told.delete(older.seq)) this.#miss(older.seq);
   }
 
   #miss(seq: number): void {

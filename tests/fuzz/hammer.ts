@@ -1,4 +1,4 @@
-// One hand that throws frames at a gateway, in bursts: each burst ends with a request whose answer says that all of it was read.
+// A hand that throws frames at a gateway, in bursts: the answer to the last of each says that all were read.
 import { CLOSE } from "../../src/contract/errors.ts";
 import { ConnectParams } from "../../src/contract/frames.ts";
 import type { Dialect } from "./corpus.ts";

@@ -1,4 +1,4 @@
-// HTTP requests of a client that has gone wrong, as bytes: nothing between them and the socket that would put them right.
+// HTTP requests of a client that has gone wrong, as bytes: nothing on their way puts them right.
 import { LIMITS } from "../../src/contract/limits.ts";
 import type { Frames } from "./mutate.ts";
 import { textOf } from "./oracle.ts";

@@ -5,17 +5,14 @@ import { event, type Scope, SCOPES } from "../../src/contract/define.ts";
 import { CLOSE } from "../../src/contract/errors.ts";
 import { LIMITS } from "../../src/contract/limits.ts";
 import { contract } from "../../src/feature.ts";
-import type { SendResult, Socket } from "../../src/ports.ts";
 import { Connection } from "../../src/rpc/connection.ts";
 import { createLocalGateway } from "../support/local.ts";
+import { HeavySocket } from "./heavy-socket.ts";
 import { createRandom, type Random } from "./random.ts";
 
 const SEED = 20_260_404;
 const SCHEDULES = 20_000;
 const STEPS = 45;
-
-/** What the platform's socket holds for a client; one more frame is `dropped`. */
-const SOCKET_BYTES_MAX = 2 * (LIMITS.outboundBytesMax + LIMITS.outboundReserveBytes);
 
 const EVENT_SCOPES = ["read", "admin", "pairing"] as const;
 const data = () => z.strictObject({ pad: z.string() });
@@ -45,76 +42,6 @@ interface Got {
   /** Sent while the connection was told that the buffer is empty. */
   readonly isAtDrain: boolean;
   readonly resync: { readonly from: number; readonly to: number; readonly dropped: number } | undefined;
-}
-
-/**
- * A socket whose other end reads when told to. Its bytes are heavy: a few frames fill what takes
- * thousands on a real one, and no gigabytes have to be made for it.
- */
-class HeavySocket implements Socket {
-  readonly remoteAddress = "127.0.0.1";
-  readonly arrived: { readonly text: string; readonly isAtDrain: boolean }[] = [];
-  closed: { readonly code: number; readonly bufferedBytes: number; readonly hasDropped: boolean } | undefined;
-  isReading = true;
-  isDraining = false;
-  /** Frames that the machine itself takes while nobody reads: sent, and not arrived. */
-  machineFrames = 0;
-  readonly #weight: number;
-  #waiting: { readonly text: string; readonly isAtDrain: boolean; readonly bytes: number }[] = [];
-  #buffered = 0;
-  #owesDrain = false;
-  #hasDropped = false;
-
-  constructor(weight: number) {
-    this.#weight = weight;
-  }
-
-  send(text: string): SendResult {
-    if (this.closed) return "closed";
-    const frame = { text, isAtDrain: this.isDraining };
-    if (this.isReading && this.#waiting.length === 0) {
-      this.arrived.push(frame);
-      return "sent";
-    }
-    if (this.#buffered === 0 && this.#waiting.length < this.machineFrames) {
-      this.#waiting.push({ ...frame, bytes: 0 });
-      return "sent";
-    }
-    const bytes = text.length * this.#weight;
-    this.#owesDrain = true;
-    if (this.#buffered + bytes > SOCKET_BYTES_MAX) {
-      this.#hasDropped = true;
-      return "dropped";
-    }
-    this.#waiting.push({ ...frame, bytes });
-    this.#buffered += bytes;
-    return "queued";
-  }
-
-  /** Up to `count` frames arrive. @returns whether the connection is to be told that the buffer is empty */
-  read(count: number): boolean {
-    for (const frame of this.#waiting.splice(0, count)) {
-      this.arrived.push(frame);
-      this.#buffered -= frame.bytes;
-    }
-    const isDrained = this.#owesDrain && this.#buffered === 0;
-    if (isDrained) this.#owesDrain = false;
-    return isDrained;
-  }
-
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
-  bufferedBytes(): number {
-    return this.#buffered;
-  }
-
-  close(code: number): void {
-    this.closed ??= { code, bufferedBytes: this.#buffered, hasDropped: this.#hasDropped };
-  }
-
-  terminate(): void {}
 }
 
 type Gateway = ReturnType<typeof createLocalGateway>;
@@ -214,9 +141,14 @@ function problemOf(client: Client, published: readonly Published[]): string | un
   if (seqs.size < got.length) return "an event came twice";
   const foreign = got.find(({ seq }) => !bySeq.has(seq));
   if (foreign) return `event ${foreign.seq} is not for this client`;
+  // One that was closed comes back from the newest number it has seen: up to there it must know of all.
+  const { closed } = client.socket;
+  const reach = closed ? Math.max(0, ...all.map(({ seq }) => seq)) : Number.POSITIVE_INFINITY;
+  const reached = visible.filter(({ seq }) => seq <= reach);
   return (
     orderProblem(got, bySeq) ??
-    (client.socket.closed ? closeProblem(client, visible, seqs) : gapProblem(all, visible, seqs))
+    (closed ? closeProblem(client, visible, seqs) : undefined) ??
+    gapProblem(all, reached, { seqs, isCut: closed !== undefined })
   );
 }
 
@@ -238,7 +170,7 @@ function orderProblem(got: readonly Got[], bySeq: ReadonlyMap<number, Published>
 function gapProblem(
   all: readonly Got[],
   visible: readonly Published[],
-  seqs: ReadonlySet<number>,
+  { seqs, isCut }: { readonly seqs: ReadonlySet<number>; readonly isCut: boolean },
 ): string | undefined {
   const resyncs = all.flatMap(({ resync }) => resync ?? []);
   const missed = visible.filter(({ seq }) => !seqs.has(seq));
@@ -250,11 +182,18 @@ function gapProblem(
     const isTold = resyncs.some(({ from, to }) => from <= seq && seq <= to);
     if (!isReplaced && !isTold) return `event ${seq} is missing, and nobody said so`;
   }
+  // What waits under its key is told as well when something newer goes out first, and may come later.
+  const isCovered = ({ seq }: Got, index: number): boolean =>
+    all.slice(0, index).some(({ resync }) => resync && resync.from <= seq && seq <= resync.to);
+  const late = all.filter((one, index) => one.resync === undefined && isCovered(one, index)).length;
   const told = resyncs.reduce((sum, { dropped }) => sum + dropped, 0);
-  if (told !== missed.length) return `${missed.length} events are missing, ${told} are said to be`;
-  const isMissed = (seq: number): boolean => missed.some((one) => one.seq === seq);
-  const odd = resyncs.find(({ from, to }) => !isMissed(from) || !isMissed(to));
-  return odd && `resync ${odd.from} to ${odd.to} begins or ends with what was not missed`;
+  if (told > missed.length + late || (!isCut && told < missed.length)) {
+    return `${missed.length} events are missing, ${late} came late, ${told} are said to be missing`;
+  }
+  const odd = resyncs.find(
+    ({ from, to }) => ![from, to].every((end) => visible.some(({ seq }) => seq === end)),
+  );
+  return odd && `resync ${odd.from} to ${odd.to} begins or ends with what was not for this client`;
 }
 
 /** Closed for being slow, when it was; of what must arrive, all came until then. */
