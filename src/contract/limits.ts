@@ -83,8 +83,8 @@ export const LIMITS = {
    *  event costs clients × entries, so its rate falls as they grow. */
   presenceMs: 250,
   presencePerClientMs: 5,
-  /** Entries shown in presence: keeps `hello` under 32 KiB with a thousand clients. */
-  presenceEntriesMax: 100,
+  /** Entries shown in presence: keeps `hello` under 16 KiB with a thousand clients. */
+  presenceEntriesMax: 50,
 
   /** HTTP request body. */
   bodyBytesMax: 1024 * 1024,
