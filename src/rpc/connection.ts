@@ -6,6 +6,7 @@ import type { Caller } from "../feature.ts";
 import type { Clock, Crypto, Log, Socket, SocketHandler, Stop, Timers } from "../ports.ts";
 import type { Place } from "./admission.ts";
 import type { Authenticator, Grant } from "./auth.ts";
+import { BatchReplies } from "./batch.ts";
 import { chooseCodec } from "./codecs/choose.ts";
 import type { Codec, Incoming, Reply, RequestId } from "./codecs/codec.ts";
 import { frames } from "./codecs/frames.ts";
@@ -229,31 +230,16 @@ export class Connection implements SocketHandler, Client, Caller {
   }
 
   #batch(items: readonly Incoming[], chars: number): void {
-    const replies: string[] = [];
-    let replyChars = 0;
-    let open = 0;
-    let hasStartedAll = false;
-    const done = (): void => {
-      if (hasStartedAll && open === 0 && replies.length > 0) this.#outbox.must(this.#codec.batch(replies));
-    };
+    const replies = new BatchReplies(items.length, (texts) => this.#outbox.must(this.#codec.batch(texts)));
     for (const item of items) {
       const id: RequestId | undefined = item.kind === "batch" ? null : item.id;
-      open++;
       const isConnect = item.kind === "request" && item.method === CONNECT_METHOD;
-      const isFull = id !== undefined && replyChars > LIMITS.batchReplyCharsMax;
+      const isFull = id !== undefined && replies.isFull;
       const error = isConnect ? connectInBatch() : isFull ? batchFull() : undefined;
-      this.#one(error ? { kind: "invalid", id: id ?? null, error } : item, chars / items.length, (reply) => {
-        open--;
-        if (id !== undefined) {
-          const text = this.#encode(id, reply);
-          replies.push(text);
-          replyChars += text.length;
-        }
-        done();
-      });
+      this.#one(error ? { kind: "invalid", id: id ?? null, error } : item, chars / items.length, (reply) =>
+        replies.add(id === undefined ? undefined : this.#encode(id, reply)),
+      );
     }
-    hasStartedAll = true;
-    done();
   }
 
   /** A result that JSON cannot hold is its handler's mistake: this client hears of it, and no other. */
