@@ -9,6 +9,7 @@ import { isObject, keyOf, quote } from "./leaves.ts";
 import type { Leaf, Path } from "./leaves.ts";
 import { createLookup, resolveReferences } from "./references.ts";
 import type { Config } from "./schema.ts";
+import { deepFreeze } from "./values.ts";
 
 /** From the weakest to the strongest. */
 export type Layer = "default" | "file" | "env" | "flag";
@@ -191,10 +192,4 @@ export function valueAt(value: unknown, path: Path): unknown {
     else at = isObject(at) && Object.hasOwn(at, step) ? at[step] : undefined;
   }
   return at;
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  for (const member of Object.values(value)) deepFreeze(member);
-  return Object.freeze(value);
 }

@@ -1,6 +1,7 @@
 import { LIMITS } from "../contract/limits.ts";
 import type { Environment, Flag } from "./env.ts";
 import type { Config } from "./schema.ts";
+import { deepFreeze } from "./values.ts";
 
 /** Where things are is settled before; these set nothing. */
 const PLACES = /^(?:CLAWDBOT|MOLTBOT)_(?:CONFIG_PATH|STATE_DIR)$/;
@@ -26,7 +27,7 @@ export function plainConfig(defaults: Config, { env, flags }: Outside): Config |
     else if (key === "gateway.auth.token" && isToken(value)) gateway.auth = { ...gateway.auth, token: value };
     else return undefined;
   }
-  return Object.freeze({ ...defaults, gateway: Object.freeze(gateway) });
+  return deepFreeze({ ...defaults, gateway });
 }
 
 function isPort(value: unknown): value is number {

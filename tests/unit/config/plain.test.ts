@@ -44,7 +44,10 @@ describe("the short way", () => {
     if (quick.valid && whole.valid) {
       expect(quick.config).toEqual(whole.config);
       expect([...quick.secrets].sort()).toEqual([...whole.secrets].sort());
-      expect(Object.isFrozen(quick.config) && Object.isFrozen(quick.config.gateway)).toBe(true);
+      const { gateway } = quick.config;
+      expect(
+        [quick.config, gateway, gateway.auth, gateway.limits].every((part) => Object.isFrozen(part)),
+      ).toBe(true);
     } else if (!quick.valid && !whole.valid) expect(quick.errors).toEqual(whole.errors);
   });
 
