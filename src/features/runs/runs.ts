@@ -4,7 +4,7 @@ import type { Publish } from "../../feature.ts";
 import type { AgentEvent, Clock, Crypto, Log, Runner, Stop, Timers } from "../../ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import { ChatStream } from "./chat-stream.ts";
-import type { Message, RunFailure, runsContract } from "./contract.ts";
+import type { RunFailure, runsContract } from "./contract.ts";
 import type { Journal, RunEnd, StoredRun } from "./journal.ts";
 import {
   type AbortReason,
@@ -20,6 +20,7 @@ import {
   tooLong,
   tooManyWait,
 } from "./run.ts";
+import { type Ending, type Outcome, RunNews } from "./run-news.ts";
 
 interface RunsPorts {
   readonly journal: Journal;
@@ -34,9 +35,6 @@ interface RunsPorts {
 }
 
 type Ended = Pick<StoredRun, "status" | "startedAt" | "endedAt" | "error">;
-type Ending = Pick<RunEnd, "status" | "error"> & { readonly reason?: AbortReason };
-type Outcome = Ending & { readonly message: Message | undefined };
-
 /**
  * All runs: one at a time in a session, in order of arrival, several sessions side by side.
  *
@@ -45,6 +43,7 @@ type Outcome = Ending & { readonly message: Message | undefined };
 export class Runs {
   readonly #ports: RunsPorts;
   readonly #stream: ChatStream;
+  readonly #news: RunNews;
   /** By session id: the first one runs or is next, the others wait. */
   readonly #lanes = new Map<string, Run[]>();
   /** Sessions whose first run may start when there is room, in order of arrival. */
@@ -58,6 +57,7 @@ export class Runs {
   constructor(ports: RunsPorts) {
     this.#ports = ports;
     this.#stream = new ChatStream(ports);
+    this.#news = new RunNews(ports);
   }
 
   counts(): { active: number; queued: number } {
@@ -105,7 +105,7 @@ export class Runs {
     lane.push(createRun(stored, request, this.#ports.settings().timeoutMs));
     this.#lanes.set(session.id, lane);
     if (lane.length === 1) this.#ready.add(session.id);
-    this.#announce(sessionKey, created ? "created" : "updated");
+    this.#news.sessionChanged(sessionKey, created ? "created" : "updated");
     this.#startReady();
     this.#countsChanged();
     return { runId: id, status: reply };
@@ -198,7 +198,7 @@ export class Runs {
   async #listen(run: Run, startedAt: number): Promise<void> {
     const { runner, journal, sessions, settings } = this.#ports;
     journal.start(run.id, startedAt);
-    this.#agentEvent(run, "lifecycle", { phase: "start" });
+    this.#news.started(run);
     const session = sessions.find(run.sessionKey);
     const agent = settings().agent(session?.agentId);
     const { runtime } = await runner.open(session?.model === undefined ? agent.models : [session.model]);
@@ -225,12 +225,7 @@ export class Runs {
       run.thinking += event.text;
     } else if (event.type === "tool_call") {
       run.extras.push(event);
-      this.#agentEvent(run, "tool", {
-        phase: "call",
-        toolCallId: event.id,
-        name: event.name,
-        args: event.args,
-      });
+      this.#news.toolCalled(run, event);
     } else if (event.type === "usage") {
       run.usage = { inputTokens: event.inputTokens, outputTokens: event.outputTokens };
     }
@@ -269,7 +264,7 @@ export class Runs {
     const content = contentOf(run, text);
     const endedAt = this.#ports.clock.now();
     const outcome = this.#keep(run, end, { content, ts: endedAt });
-    this.#tell(run, outcome);
+    this.#news.ended(run, outcome);
     this.#settle(run, {
       status: outcome.status,
       endedAt,
@@ -289,37 +284,6 @@ export class Runs {
     }
   }
 
-  #tell(run: Run, end: Outcome): void {
-    const { publish } = this.#ports;
-    const common = { runId: run.id, sessionKey: run.sessionKey };
-    const message = end.message && { message: end.message };
-    if (run.thinking !== "") this.#agentEvent(run, "thinking", { text: run.thinking });
-    if (end.message) this.#agentEvent(run, "assistant", { message: end.message });
-    if (end.reason) publish("chat", { ...common, state: "aborted", reason: end.reason, ...message });
-    else if (end.error) publish("chat", { ...common, state: "error", error: end.error, ...message });
-    else {
-      const whole = end.message ?? {
-        id: "",
-        role: "assistant" as const,
-        content: [],
-        ts: this.#ports.clock.now(),
-      };
-      publish("chat", { ...common, state: "final", message: whole, ...(run.usage && { usage: run.usage }) });
-    }
-    if (end.error) this.#agentEvent(run, "error", { ...end.error });
-    this.#agentEvent(run, "lifecycle", { phase: "end", status: end.status });
-    this.#announce(run.sessionKey, "updated");
-  }
-
-  /** The word about a session comes from the disk as well; a run does not end or start by it. */
-  #announce(sessionKey: string, action: "created" | "updated"): void {
-    try {
-      this.#ports.sessions.announce(sessionKey, action);
-    } catch (error) {
-      this.#ports.log.error("session not announced", { error: String(error) });
-    }
-  }
-
   #settle(run: Run, ended: Ended): void {
     for (const settle of [...(this.#waiters.get(run.id) ?? [])]) settle(ended);
   }
@@ -335,14 +299,5 @@ export class Runs {
     if (this.#lanes.size === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
     this.#startReady();
     this.#countsChanged();
-  }
-
-  #agentEvent(
-    run: Run,
-    stream: "lifecycle" | "assistant" | "tool" | "thinking" | "error",
-    data: Record<string, unknown>,
-  ): void {
-    const ts = this.#ports.clock.now();
-    this.#ports.publish("agent", { runId: run.id, sessionKey: run.sessionKey, stream, ts, data });
   }
 }
