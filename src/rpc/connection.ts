@@ -1,5 +1,5 @@
 import { CLOSE, errorText, RpcError } from "../contract/errors.ts";
-import { CHALLENGE_EVENT, CONNECT_METHOD, ConnectParams, type PresenceEntry } from "../contract/frames.ts";
+import { CONNECT_METHOD, type ConnectParams, type PresenceEntry } from "../contract/frames.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Scope } from "../contract/define.ts";
 import type { Caller } from "../feature.ts";
@@ -13,9 +13,9 @@ import { frames } from "./codecs/frames.ts";
 import { jsonrpc } from "./codecs/jsonrpc.ts";
 import { plain } from "./codecs/plain.ts";
 import type { Dispatcher } from "./dispatch.ts";
-import { buildHello, presenceOf, protocolMismatch, type ServerFacts } from "./hello.ts";
+import { challenge, type Identity, judgeConnect } from "./handshake.ts";
+import { buildHello, presenceOf, type ServerFacts } from "./hello.ts";
 import type { Client, Hub, Resumed } from "./hub.ts";
-import { invalidParams } from "./issues.ts";
 import { parseJson, utf8Bytes } from "./json.ts";
 import { Lane } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
@@ -29,7 +29,7 @@ import {
   stopping,
   tooMany,
 } from "./refusals.ts";
-import { grantScopes, scopeMask } from "./scopes.ts";
+import { scopeMask } from "./scopes.ts";
 import type { Table } from "./table.ts";
 
 /** What every connection shares. */
@@ -57,18 +57,7 @@ export interface ConnectionOrigin {
   readonly grant: Grant | undefined;
 }
 
-/** Parsed once for each connection: compiling a parser first would take longer. */
-const ONCE = { jitless: true };
-
 type Phase = "waiting" | "ready" | "closed";
-
-/** Who this client is, once it is somebody. */
-interface Identity {
-  readonly grant: Grant;
-  readonly role: "operator" | "node";
-  readonly scopes: readonly Scope[];
-  readonly params: ConnectParams;
-}
 
 /**
  * One client from its first byte to its last: picks the dialect, holds the door until `connect`,
@@ -116,7 +105,8 @@ export class Connection implements SocketHandler, Client, Caller {
     this.#stopTimer = parts.timers.after(LIMITS.handshakeMs, () => {
       this.end(CLOSE.idle, `handshake not completed within ${LIMITS.handshakeMs} ms`);
     });
-    this.#challenge();
+    const { crypto, clock } = parts;
+    this.#outbox.must(challenge({ nonce: crypto.id(), ts: clock.now() }, origin.isJsonRpc));
     parts.hub.greet(this);
     if (origin.grant)
       this.#become({ grant: origin.grant, role: "operator", scopes: origin.grant.scopes, params: {} });
@@ -263,37 +253,12 @@ export class Connection implements SocketHandler, Client, Caller {
 
   // --- handshake ---
 
-  #challenge(): void {
-    const nonce = this.#parts.crypto.id();
-    const ts = this.#parts.clock.now();
-    const payload = { nonce, ts };
-    this.#outbox.must(
-      this.#codec === jsonrpc
-        ? JSON.stringify({ jsonrpc: "2.0", method: CHALLENGE_EVENT, params: payload })
-        : JSON.stringify({ type: "event", event: CHALLENGE_EVENT, payload, ...payload }),
-    );
-  }
-
   #connect(given: unknown, answer: (reply: Reply) => void): void {
     if (this.#hasSaidHello) return answer(refuse(connectTwice()));
-    const parsed = ConnectParams().safeParse(given ?? {}, ONCE);
-    if (!parsed.success) return answer(refuse(invalidParams(CONNECT_METHOD, parsed.error.issues)));
-    const params = parsed.data;
-    const mismatch = protocolMismatch(params);
-    if (mismatch) {
-      answer(refuse(mismatch));
-      return this.end(CLOSE.version, "no protocol version in common");
-    }
-    const grant =
-      this.#origin.grant ?? this.#parts.authenticator.check(params.auth ?? {}, this.#origin.address);
-    if (grant instanceof RpcError) {
-      answer(refuse(grant));
-      const code = grant.code === "busy" ? CLOSE.rateLimited : CLOSE.unauthorized;
-      return this.end(code, grant.message);
-    }
-    const role = params.role ?? "operator";
-    const scopes = role === "node" ? [] : grantScopes(grant.scopes, params.scopes);
-    this.#hello({ grant, role, scopes, params }, answer);
+    const judged = judgeConnect(given, this.#origin, this.#parts.authenticator);
+    if (!("error" in judged)) return this.#hello(judged, answer);
+    answer(refuse(judged.error));
+    if (judged.close) this.end(judged.close.code, judged.close.reason);
   }
 
   /** Snapshot and subscription in one synchronous step: no event falls between. */

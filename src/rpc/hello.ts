@@ -7,7 +7,6 @@ import {
   type PresenceEntry,
 } from "../contract/frames.ts";
 import type { Scope } from "../contract/define.ts";
-import { RpcError } from "../contract/errors.ts";
 import type { Hub, Resumed } from "./hub.ts";
 import type { Table } from "./table.ts";
 
@@ -83,15 +82,4 @@ export function presenceOf(
     scopes: [...known.scopes],
     connectedAtMs: known.connectedAtMs,
   };
-}
-
-/** @returns why the client and we have no protocol number in common */
-export function protocolMismatch({ minProtocol, maxProtocol }: ConnectParams): RpcError | undefined {
-  const isInRange =
-    (minProtocol ?? PROTOCOL_VERSION) <= PROTOCOL_VERSION &&
-    PROTOCOL_VERSION <= (maxProtocol ?? PROTOCOL_VERSION);
-  if (isInRange) return undefined;
-  const offered = `${minProtocol ?? "any"} to ${maxProtocol ?? "any"}`;
-  const message = `Cannot connect with protocol ${offered}: this gateway speaks ${PROTOCOL_VERSION}`;
-  return new RpcError("invalid_request", message, { details: { protocol: PROTOCOL_VERSION } });
 }
