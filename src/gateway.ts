@@ -62,8 +62,7 @@ export async function startGatewayServer(
   const { platform, flags = {} } = options;
   const { process } = platform;
   const lifetime = createLifetime((error) => process.stderr.write(`stop failed: ${String(error)}\n`));
-  /** What a start that fails must not leave behind. */
-  const undo: (() => Promise<void>)[] = [];
+  let hasStarted = false;
   try {
     // 1. The configuration; and the state directory is ours or nobody's.
     const loaded = await loadConfiguration(port, platform, flags);
@@ -78,8 +77,10 @@ export async function startGatewayServer(
       stateDir,
     });
     if (config.token) loaded.secrets.push(config.token.value);
-    const { token } = config;
-    if (token?.created) undo.push(() => platform.files.remove(`${stateDir}/${TOKEN_FILE}`));
+    lifetime.onStop(async () => {
+      // Nobody has seen it: the start that succeeds makes and shows its own.
+      if (config.token?.created && !hasStarted) await platform.files.remove(`${stateDir}/${TOKEN_FILE}`);
+    });
 
     // 4. Registry, hub, dispatcher, features: everything that knows no socket.
     const db = await openDatabase(platform, `${stateDir}/gateway.db`);
@@ -106,6 +107,7 @@ export async function startGatewayServer(
     const { listeners } = handlers;
     const sidecars = await startGatewaySidecars({ platform, loaded, agents, listeners });
     lifetime.onStop(sidecars.stop);
+    hasStarted = true;
     return createServer({
       platform,
       loaded,
@@ -116,7 +118,6 @@ export async function startGatewayServer(
       stop: () => lifetime.stop(),
     });
   } catch (error) {
-    for (const step of undo) await step();
     await lifetime.stop();
     throw error;
   }

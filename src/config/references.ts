@@ -1,19 +1,15 @@
+import type { Finding } from "./check.ts";
 import { isObject } from "./leaves.ts";
 import type { Path } from "./leaves.ts";
 
 /** A variable's value; undefined when it is not set or empty. */
 export type Lookup = (name: string) => string | undefined;
 
-export interface ReferenceIssue {
-  readonly path: Path;
-  readonly message: string;
-}
-
 export interface Resolved {
   readonly value: unknown;
-  readonly errors: readonly ReferenceIssue[];
+  readonly errors: readonly Finding[];
   /** Text that looks like a reference and is none. */
-  readonly warnings: readonly ReferenceIssue[];
+  readonly warnings: readonly Finding[];
 }
 
 /**
@@ -21,8 +17,8 @@ export interface Resolved {
  * is.
  */
 export function resolveReferences(value: unknown, lookup: Lookup, path: Path = []): Resolved {
-  const errors: ReferenceIssue[] = [];
-  const warnings: ReferenceIssue[] = [];
+  const errors: Finding[] = [];
+  const warnings: Finding[] = [];
   const visit = (part: unknown, here: Path): unknown => {
     if (typeof part === "string") return part.includes("${") ? resolveText(part, here) : part;
     if (Array.isArray(part)) return part.map((item, index) => visit(item, [...here, index]));

@@ -13,6 +13,7 @@ const Credential = once(() => z.string().optional());
 
 /** A number that counts events over the gateway's lifetime, and the lifetime it belongs to. */
 export const Cursor = once(() => z.strictObject({ epoch: z.string().max(64), seq: z.int().min(0) }));
+export type Cursor = Output<typeof Cursor>;
 
 /**
  * Params of `connect`: who the client is, what it presents, what it asks for. Names are open; nothing

@@ -57,7 +57,7 @@ export function createAgents({ timers, clock, process }: Platform, { store, log 
   };
 }
 
+/** The first model of the configuration: what the runner tries first. */
 function configuredModel(store: ConfigStore): string | undefined {
-  const { model } = store.current().agents.defaults;
-  return typeof model === "string" ? model : model?.primary;
+  return toModels(store.current().agents.defaults.model)[0];
 }

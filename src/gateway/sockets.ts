@@ -40,13 +40,12 @@ export function attachGatewayWsHandlers({ platform, loaded, config, state, waiti
   const { store, log, snapshot } = loaded;
   const { gateway } = store.current();
   let isAccepting = true;
-  const authenticator = new Authenticator(config.auth, platform);
   const admission = new Admission(() => store.current().gateway.limits.clientsMax);
   const { frameBytesMax } = gateway.limits;
   const connection: ConnectionParts = {
     ...platform,
     ...state,
-    authenticator,
+    authenticator: new Authenticator(config.auth, platform),
     log,
     server: {
       name: "gateway",
@@ -61,7 +60,6 @@ export function attachGatewayWsHandlers({ platform, loaded, config, state, waiti
   };
   const fetch = createHttpApp({
     connection,
-    authenticator,
     admission,
     waiting,
     settings: () => {
@@ -86,10 +84,7 @@ export function attachGatewayWsHandlers({ platform, loaded, config, state, waiti
       pingMs: LIMITS.pingMs,
       pingsMissedMax: LIMITS.pingsMissedMax,
     },
-    onError: (error) =>
-      log.error("server error", {
-        error: errorText(error),
-      }),
+    onError: (error) => log.error("server error", { error: errorText(error) }),
   };
   return { serve, listeners: [], admission, stopAccepting: () => void (isAccepting = false) };
 }
@@ -123,9 +118,10 @@ export async function listen(
 
 /** A gateway answers its health route; anything else is just somebody. */
 async function whoListens(hostname: string, port: number): Promise<string> {
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname;
   try {
-    const response = await fetch(`http://${host}:${port}/healthz`, { signal: AbortSignal.timeout(500) });
+    const response = await fetch(`${urlOf({ hostname, port })}/healthz`, {
+      signal: AbortSignal.timeout(500),
+    });
     if ((await response.text()) === '{"status":"ok"}') return "another gateway is there already";
   } catch {
     // Not HTTP, or not in time: then it is no gateway.
@@ -135,9 +131,11 @@ async function whoListens(hostname: string, port: number): Promise<string> {
 
 /** Where clients on this machine connect, the surest first. */
 export function urlsOf(listeners: readonly Listener[]): [string, ...string[]] {
-  const [first = "", ...rest] = listeners.map(({ hostname, port }) => {
-    const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname;
-    return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-  });
+  const [first = "", ...rest] = listeners.map(urlOf);
   return [first, ...rest];
+}
+
+function urlOf({ hostname, port }: Pick<Listener, "hostname" | "port">): string {
+  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

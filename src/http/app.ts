@@ -1,14 +1,15 @@
 // The preset whose router is ready at once: there are few routes, and a start should not sort them.
 import { Hono } from "hono/quick";
-import { errorText, RpcError } from "../contract/errors.ts";
+import { RpcError } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Caller } from "../feature.ts";
 import type { Peer } from "../ports.ts";
 import type { Admission } from "../rpc/admission.ts";
-import type { Authenticator, Grant } from "../rpc/auth.ts";
+import type { Grant } from "../rpc/auth.ts";
 import { JSONRPC_SUBPROTOCOL } from "../rpc/codecs/choose.ts";
 import { Connection, type ConnectionParts } from "../rpc/connection.ts";
 import type { OpenRpc } from "../rpc/describe.ts";
+import { internalError } from "../rpc/internal.ts";
 import { stopping, tooManyOverHttp } from "../rpc/refusals.ts";
 import { checkHost, checkOrigin, checkQuery, clientAddress, credentialsOf } from "./guard.ts";
 import { type Metric, metricsText } from "./metrics.ts";
@@ -25,7 +26,6 @@ export interface HttpSettings {
 
 export interface HttpParts {
   readonly connection: ConnectionParts;
-  readonly authenticator: Authenticator;
   readonly admission: Admission;
   readonly settings: () => HttpSettings;
   /** Names of the parts that have not started yet. */
@@ -81,11 +81,11 @@ export function createHttpApp(
   });
 
   app.notFound((c) => unknownPath(c.req.raw));
-  app.onError((error) => {
-    const ref = parts.connection.crypto.id().slice(0, 8);
-    parts.connection.log.error("request failed", { ref, error: errorText(error) });
-    return refusal(new RpcError("internal", "Cannot serve request: internal error", { ref }));
-  });
+  app.onError((error) =>
+    refusal(
+      internalError(parts.connection, { logged: "request failed", said: "Cannot serve request" }, error),
+    ),
+  );
 
   return (request, peer) => {
     // Before the router: it takes the path out of an address made from this very header.
@@ -121,7 +121,7 @@ function upgrade(parts: HttpParts, request: Request, peer: Peer): Response {
   if (!parts.connection.isAccepting()) return refusal(stopping());
   const address = clientAddress(peer.address, request.headers, parts.settings().trustedProxies);
   const credentials = credentialsOf(request.headers);
-  const grant = credentials && parts.authenticator.check(credentials, address);
+  const grant = credentials && parts.connection.authenticator.check(credentials, address);
   if (grant instanceof RpcError) return refusal(grant);
   const place = parts.admission.admit(address, grant !== undefined);
   if (place instanceof RpcError) return refusal(place);
@@ -144,7 +144,7 @@ function upgrade(parts: HttpParts, request: Request, peer: Peer): Response {
 
 function authenticate(parts: HttpParts, request: Request, peer: Peer): Grant | RpcError {
   const address = clientAddress(peer.address, request.headers, parts.settings().trustedProxies);
-  return parts.authenticator.check(credentialsOf(request.headers) ?? {}, address);
+  return parts.connection.authenticator.check(credentialsOf(request.headers) ?? {}, address);
 }
 
 function httpCaller({ connection }: HttpParts, grant: Grant, request: Request): Caller {

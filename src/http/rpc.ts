@@ -6,7 +6,7 @@ import type { Codec, Incoming, Reply } from "../rpc/codecs/codec.ts";
 import { plain } from "../rpc/codecs/plain.ts";
 import type { Dispatcher } from "../rpc/dispatch.ts";
 import { parseJson } from "../rpc/json.ts";
-import { batchFull } from "../rpc/refusals.ts";
+import { batchFull, refuse } from "../rpc/refusals.ts";
 import { jsonText, refusal } from "./respond.ts";
 
 /** An answer and the status it would have alone. */
@@ -27,7 +27,7 @@ export async function serveRpc(request: Request, dispatcher: Dispatcher, caller:
   const parsed = text instanceof RpcError ? text : parseJson(text);
   if (parsed instanceof RpcError) {
     // The dialect cannot be told: our own, as on a socket.
-    return jsonText(plain.reply(null, { ok: false, error: parsed.toWire() }), ERRORS[parsed.code].http);
+    return jsonText(plain.reply(null, refuse(parsed)), ERRORS[parsed.code].http);
   }
   const codec = chooseCodec(parsed.value);
   const incoming = codec.decode(parsed.value);
@@ -66,7 +66,7 @@ async function serveOne(
   if (incoming.kind === "batch") return undefined;
   const reply: Reply =
     incoming.kind === "invalid"
-      ? { ok: false, error: incoming.error.toWire() }
+      ? refuse(incoming.error)
       : await dispatcher.dispatch(incoming.method, incoming.params, caller);
   if (incoming.id === undefined) return undefined;
   return { text: codec.reply(incoming.id, reply), status: reply.ok ? 200 : ERRORS[reply.error.code].http };

@@ -16,6 +16,7 @@ import type { Dispatcher } from "./dispatch.ts";
 import { challenge, type Identity, judgeConnect } from "./handshake.ts";
 import { buildHello, presenceOf, type ServerFacts } from "./hello.ts";
 import type { Client, Hub, Resumed } from "./hub.ts";
+import { internalError } from "./internal.ts";
 import { parseJson, utf8Bytes } from "./json.ts";
 import { Lane } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
@@ -237,10 +238,8 @@ export class Connection implements SocketHandler, Client, Caller {
     try {
       return this.#codec.reply(id, reply);
     } catch (error) {
-      const ref = this.#parts.crypto.id().slice(0, 8);
-      this.#parts.log.error("reply cannot be encoded", { ref, error: errorText(error) });
-      const failed = new RpcError("internal", "Cannot encode reply: internal error", { ref });
-      return this.#codec.reply(id, refuse(failed));
+      const failure = { logged: "reply cannot be encoded", said: "Cannot encode reply" };
+      return this.#codec.reply(id, refuse(internalError(this.#parts, failure, error)));
     }
   }
 

@@ -1,8 +1,9 @@
-import { errorText, RpcError } from "../contract/errors.ts";
+import { RpcError } from "../contract/errors.ts";
 import type { Call, Caller } from "../feature.ts";
 import type { Clock, Crypto, Log } from "../ports.ts";
 import type { Reply } from "./codecs/codec.ts";
 import { IdempotencyKeys } from "./idempotency.ts";
+import { internalError } from "./internal.ts";
 import { invalidParams } from "./issues.ts";
 import { refuse } from "./refusals.ts";
 import type { MethodEntry, Table } from "./table.ts";
@@ -51,9 +52,9 @@ export function createDispatcher({ table, clock, crypto, log }: DispatchPorts): 
 
   function failed(entry: MethodEntry, error: unknown): Reply {
     if (error instanceof RpcError) return refuse(error);
-    const ref = crypto.id().slice(0, 8);
-    log.error("handler failed", { method: entry.name, ref, error: errorText(error) });
-    return refuse(new RpcError("internal", `Cannot complete "${entry.name}": internal error`, { ref }));
+    const { name } = entry;
+    const failure = { logged: "handler failed", fields: { method: name }, said: `Cannot complete "${name}"` };
+    return refuse(internalError({ crypto, log }, failure, error));
   }
 
   function checked(entry: MethodEntry, result: unknown): Reply {

@@ -1,5 +1,5 @@
 import type { Events } from "../contract/define.ts";
-import type { PresenceEntry } from "../contract/frames.ts";
+import type { Cursor, PresenceEntry } from "../contract/frames.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Publish, PublishOptions } from "../feature.ts";
 import type { Stop } from "../ports.ts";
@@ -15,12 +15,6 @@ export interface Client {
   /** Queues the event for this client; never throws. */
   deliver(event: Outgoing): void;
   end(code: number, reason: string): void;
-}
-
-/** Where a client that comes back had got to. */
-export interface Cursor {
-  readonly epoch: string;
-  readonly seq: number;
 }
 
 /** What it gets: the events it missed, or the word that they are gone. */

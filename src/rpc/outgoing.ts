@@ -11,14 +11,7 @@ export class Outgoing {
   readonly key: string | undefined;
   readonly #texts: Partial<Record<Dialect, string>> = {};
 
-  constructor(spec: {
-    readonly name: string;
-    readonly seq: number;
-    readonly body: string;
-    readonly scopeMask: number;
-    readonly must: boolean;
-    readonly key: string | undefined;
-  }) {
+  constructor(spec: Omit<Outgoing, "text">) {
     this.name = spec.name;
     this.seq = spec.seq;
     this.body = spec.body;

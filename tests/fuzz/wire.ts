@@ -1,5 +1,6 @@
 // A WebSocket client that is quick, and may break the rules of frames as well as those of what is in them.
 import { connect, type Socket } from "node:net";
+import { upgradeHead } from "../support/raw.ts";
 import type { FrameData } from "./mutate.ts";
 import type { Random } from "./random.ts";
 
@@ -66,7 +67,7 @@ export function openWire(port: number, headers: readonly string[]): Promise<Wire
   });
   socket.on("error", () => end());
   socket.on("close", () => end());
-  socket.on("connect", () => socket.write(upgradeHead(headers)));
+  socket.on("connect", () => socket.write(upgradeHead(["Host: 127.0.0.1", ...headers])));
   return promise;
 }
 
@@ -78,20 +79,6 @@ function toWire(socket: Socket, destroy: () => void): Wire & { isClosed: boolean
     write: (bytes) => void (socket.destroyed || socket.write(bytes)),
     destroy,
   };
-}
-
-function upgradeHead(headers: readonly string[]): string {
-  return [
-    "GET /ws HTTP/1.1",
-    "Host: 127.0.0.1",
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    ...headers,
-    "",
-    "",
-  ].join("\r\n");
 }
 
 /** The first whole frame: the server's are never masked. */

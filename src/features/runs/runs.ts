@@ -1,7 +1,8 @@
-import { errorText, RpcError } from "../../contract/errors.ts";
+import { RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Publish } from "../../feature.ts";
 import type { AgentEvent, Clock, Crypto, Log, Runner, Stop, Timers } from "../../ports.ts";
+import { internalError } from "../../rpc/internal.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import { ChatStream } from "./chat-stream.ts";
 import type { RunFailure, runsContract } from "./contract.ts";
@@ -238,12 +239,13 @@ export class Runs {
   }
 
   #internal(run: Run, error: unknown): RunFailure {
-    const ref = this.#ports.crypto.id().slice(0, 8);
-    this.#ports.log.error("run failed", { run: run.id, ref, error: errorText(error) });
-    return {
-      code: "internal",
-      message: `Cannot complete run "${run.id}": internal error, log reference ${ref}`,
+    const failure = {
+      logged: "run failed",
+      fields: { run: run.id },
+      said: `Cannot complete run "${run.id}"`,
     };
+    const { code, message, extra } = internalError(this.#ports, failure, error);
+    return { code, message: `${message}, log reference ${extra.ref}` };
   }
 
   #abort(run: Run, reason: AbortReason): void {
