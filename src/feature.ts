@@ -10,6 +10,8 @@ export interface Caller {
   /** The credential and the client's own name for itself: what idempotency keys belong to. */
   readonly subject: string;
   readonly scopes: readonly Scope[];
+  /** `Clock.elapsed()` of the moment it connected. */
+  readonly connectedMs: number;
   /**
    * Runs `work` when the caller has gone away, at once if it has already; the returned function takes it
    * back.

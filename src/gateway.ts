@@ -1,8 +1,12 @@
-import { CLOSE } from "./contract/errors.ts";
+import type { ReloadPlan } from "./config/plan.ts";
+import type { Config } from "./config/schema.ts";
+import type { ConfigStore } from "./config/store.ts";
+import { CLOSE, errorText } from "./contract/errors.ts";
 import { LIMITS } from "./contract/limits.ts";
 import { createLifetime, type PublishOptions } from "./feature.ts";
-import { type Agents, createAgents } from "./gateway/agents.ts";
+import { AGENT_SECTIONS, type Agents, createAgents } from "./gateway/agents.ts";
 import {
+  convertOld,
   type GatewayFlags,
   type Loaded,
   loadConfiguration,
@@ -10,13 +14,19 @@ import {
   takeStateDir,
 } from "./gateway/configuration.ts";
 import { writeHolder } from "./gateway/holder.ts";
+import { type FollowedConfig, followConfiguration } from "./gateway/live-config.ts";
 import { STATE_FILE, TOKEN_FILE } from "./gateway/names.ts";
 import {
   type GatewayRuntimeConfig,
   type GatewayToken,
   resolveGatewayRuntimeConfig,
 } from "./gateway/runtime-config.ts";
-import { createGatewayRuntimeState, type GatewayRuntimeState } from "./gateway/runtime-state.ts";
+import { type Restartable, Restarts } from "./gateway/restarts.ts";
+import {
+  createGatewayRuntimeState,
+  type GatewayRuntimeState,
+  type LiveConfig,
+} from "./gateway/runtime-state.ts";
 import { attachGatewayWsHandlers, type Handlers, listen, urlsOf } from "./gateway/sockets.ts";
 import type { Listener, Log, Platform } from "./ports.ts";
 import { VERSION } from "./version.ts";
@@ -40,6 +50,8 @@ export interface GatewayServer {
   broadcast(event: string, payload: object, options?: PublishOptions): void;
   /** Resolves when every configured part has started. */
   readonly ready: Promise<void>;
+  /** Rejects should a restart fail for good: nothing runs any more then. Stays pending otherwise. */
+  readonly failed: Promise<never>;
   /**
    * Refuses new work, tells clients, gives what runs `drainMs`, closes. Once; later calls wait for the
    * first.
@@ -48,8 +60,8 @@ export interface GatewayServer {
 }
 
 /**
- * Starts a gateway: the six steps, in order. What has been started is stopped again when a later step
- * fails.
+ * Starts a gateway: the six steps, in order, then whatever is written into the configuration is followed.
+ * What has been started is stopped again when a later step fails.
  *
  * @param port wins over every other setting; 0 lets the system choose; undefined leaves it to the
  * configuration
@@ -62,21 +74,72 @@ export async function startGatewayServer(
   const { platform, flags = {} } = options;
   const { process } = platform;
   const lifetime = createLifetime((error) => process.stderr.write(`stop failed: ${String(error)}\n`));
-  let hasStarted = false;
   try {
     // 1. The configuration; and the state directory is ours or nobody's.
-    const loaded = await loadConfiguration(port, platform, flags);
-    const { stateDir } = loaded.store.paths;
-    lifetime.onStop(await takeStateDir(platform, stateDir));
+    const read = await loadConfiguration(port, platform, flags);
+    lifetime.onStop(await takeStateDir(platform, read.store.paths.stateDir));
+    const loaded = await convertOld(platform, read);
 
+    // 2. to 6. What a restart does again.
+    const { store, log } = loaded;
+    const failed = Promise.withResolvers<never>();
+    const live: FollowedConfig = followConfiguration({
+      platform,
+      loaded,
+      broadcast: (event, payload) => restarts.running.state.hub.broadcast(event, payload),
+      apply: (plan, config) => applyHot(restarts.running, store, { plan, config }),
+      settled: () => restarts.settled(),
+      restart: (isNow) => restarts.request(isNow),
+    });
+    const first = await startRunning({ platform, loaded, live });
+    const restarts: Restarts<Running> = new Restarts<Running>({
+      first,
+      start: (stopped) => startRunning({ platform, loaded, live, stopped }),
+      target: () => live.latest(),
+      current: () => store.current(),
+      use: (config) => store.use(config),
+      onRestarted: (problem) => live.restarted(problem),
+      onFailed: failed.reject,
+      log,
+    });
+    lifetime.onStop(() => live.stop());
+    await live.follow();
+    return createServer({ platform, loaded, restarts, failed: failed.promise, stop: () => lifetime.stop() });
+  } catch (error) {
+    await lifetime.stop();
+    throw error;
+  }
+}
+
+/** Everything between the configuration and the clients. */
+interface Running extends Restartable {
+  readonly config: GatewayRuntimeConfig;
+  readonly state: GatewayRuntimeState;
+  readonly handlers: Handlers;
+  readonly agents: Agents;
+  readonly ready: Promise<void>;
+  stop(reason: string, options?: StopOptions): Promise<void>;
+}
+
+interface StartParts {
+  readonly platform: Platform;
+  readonly loaded: Loaded;
+  readonly live: LiveConfig;
+  /** The one whose place it takes: a port that the system chose is asked for again. */
+  readonly stopped?: Running;
+}
+
+async function startRunning({ platform, loaded, live, stopped }: StartParts): Promise<Running> {
+  const { process } = platform;
+  const { stateDir } = loaded.store.paths;
+  const lifetime = createLifetime((error) => loaded.log.error("stop failed", { error: errorText(error) }));
+  let hasStarted = false;
+  try {
     // 2. Plugins that switch themselves on: none yet.
 
     // 3. What the configuration comes down to on this machine: addresses, credentials.
-    const config = await resolveGatewayRuntimeConfig(loaded.store.current(), {
-      ...platform,
-      stateDir,
-    });
-    if (config.token) loaded.secrets.push(config.token.value);
+    const config = await resolveGatewayRuntimeConfig(loaded.store.current(), { ...platform, stateDir });
+    if (config.token && !loaded.secrets.includes(config.token.value)) loaded.secrets.push(config.token.value);
     lifetime.onStop(async () => {
       // Nobody has seen it: the start that succeeds makes and shows its own.
       if (config.token?.created && !hasStarted) await platform.files.remove(`${stateDir}/${TOKEN_FILE}`);
@@ -90,6 +153,7 @@ export async function startGatewayServer(
       ...platform,
       ...loaded,
       db,
+      live,
       runner: agents.runner,
       defaultModel: agents.defaultModel,
       rssBytes: () => process.rssBytes(),
@@ -97,8 +161,16 @@ export async function startGatewayServer(
     lifetime.onStop(() => state.lifetime.stop());
 
     // 5. Routes, guards and connections, and the port they are on.
-    const handlers = attachGatewayWsHandlers({ platform, loaded, config, state, waiting: agents.waiting });
-    for (const listener of await listen(platform, config, { serve: handlers.serve, log: loaded.log })) {
+    const handlers = attachGatewayWsHandlers({
+      platform,
+      loaded,
+      live,
+      config,
+      state,
+      waiting: agents.waiting,
+    });
+    const place = { ...config, port: portOf(config, stopped) };
+    for (const listener of await listen(platform, place, { serve: handlers.serve, log: loaded.log })) {
       handlers.listeners.push(listener);
       lifetime.onStop(() => listener.stop());
     }
@@ -108,19 +180,17 @@ export async function startGatewayServer(
     const sidecars = await startGatewaySidecars({ platform, loaded, agents, listeners });
     lifetime.onStop(sidecars.stop);
     hasStarted = true;
-    return createServer({
-      platform,
-      loaded,
-      config,
-      state,
-      handlers,
-      ready: sidecars.ready,
-      stop: () => lifetime.stop(),
-    });
+    const parts = { platform, loaded, config, state, handlers, agents, ready: sidecars.ready };
+    return createRunning(parts, () => lifetime.stop());
   } catch (error) {
     await lifetime.stop();
     throw error;
   }
+}
+
+function portOf({ port }: GatewayRuntimeConfig, stopped: Running | undefined): number {
+  if (stopped?.config.port !== port) return port;
+  return stopped.handlers.listeners[0]?.port ?? port;
 }
 
 interface SidecarParts {
@@ -143,35 +213,24 @@ async function startGatewaySidecars({ platform, loaded, agents, listeners }: Sid
     log.error("state file not written: a second gateway cannot name this one", { error: String(error) }),
   );
   log.info("gateway listening", { url, version: VERSION, runtime: platform.runtime, pid: process.pid });
-  const ready = agents
-    .detect()
-    .catch((error: unknown) => log.error("model detection failed", { error: String(error) }));
-  return { ready, stop: () => files.remove(`${stateDir}/${STATE_FILE}`) };
+  return { ready: agents.detect(), stop: () => files.remove(`${stateDir}/${STATE_FILE}`) };
 }
 
 // --- the running gateway ---
 
-interface ServerParts {
-  readonly platform: Platform;
-  readonly loaded: Loaded;
-  readonly config: GatewayRuntimeConfig;
-  readonly state: GatewayRuntimeState;
-  readonly handlers: Handlers;
-  readonly ready: Promise<void>;
-  stop(): Promise<void>;
+interface StopOptions {
+  readonly drainMs?: number;
+  /** 0: it is not coming back by itself. */
+  readonly restartExpectedMs?: number;
 }
 
-function createServer({
-  platform,
-  loaded,
-  config,
-  state,
-  handlers,
-  ready,
-  stop,
-}: ServerParts): GatewayServer {
-  const { store, log, snapshot } = loaded;
-  let closing: Promise<void> | undefined;
+interface RunningParts extends Pick<Running, "config" | "state" | "handlers" | "agents" | "ready"> {
+  readonly platform: Platform;
+  readonly loaded: Loaded;
+}
+
+function createRunning(parts: RunningParts, stop: () => Promise<void>): Running {
+  const { platform, state, handlers } = parts;
 
   /** Waits for `work`, at most so long. */
   function within(ms: number, work: Promise<void>): Promise<void> {
@@ -181,27 +240,76 @@ function createServer({
     });
   }
 
+  return {
+    ...parts,
+    busy: () => state.runs.counts().active + state.runs.counts().queued,
+    onBusy: (work) => state.runs.onCounts(work),
+    async stop(reason, { drainMs = LIMITS.drainMs, restartExpectedMs = LIMITS.restartExpectedMs } = {}) {
+      handlers.stopAccepting();
+      for (const listener of handlers.listeners) listener.refuse();
+      state.hub.broadcast("shutdown", { reason, restartExpectedMs });
+      await Promise.all([state.runs.stop(drainMs), within(drainMs, state.dispatcher.idle())]);
+      state.hub.closeAll(CLOSE.shutdown, reason);
+      const graceMs = restartExpectedMs === 0 ? LIMITS.closeGraceMs : LIMITS.restartGraceMs;
+      await within(graceMs, handlers.admission.empty());
+      await stop();
+    },
+  };
+}
+
+/** Puts a configuration in force that needs no restart; rejects with everything as it was. */
+async function applyHot(
+  running: Running,
+  store: ConfigStore,
+  { plan, config }: { readonly plan: ReloadPlan; readonly config: Config },
+): Promise<void> {
+  const before = store.current();
+  await running.state.features.replace(
+    plan.features,
+    () => store.use(config),
+    () => store.use(before),
+  );
+  if (plan.features.some((name) => AGENT_SECTIONS.includes(name))) running.agents.renew();
+}
+
+interface ServerParts {
+  readonly platform: Platform;
+  readonly loaded: Loaded;
+  readonly restarts: Restarts<Running>;
+  readonly failed: Promise<never>;
+  stop(): Promise<void>;
+}
+
+function createServer({ loaded, restarts, failed, stop }: ServerParts): GatewayServer {
+  const { store, log, snapshot } = loaded;
+  let closing: Promise<void> | undefined;
+
   async function close(reason: string, drainMs: number): Promise<void> {
     log.info("gateway stopping", { reason });
-    handlers.stopAccepting();
-    for (const listener of handlers.listeners) listener.refuse();
-    state.hub.broadcast("shutdown", { reason, restartExpectedMs: 0 });
-    await Promise.all([state.runs.stop(drainMs), within(drainMs, state.dispatcher.idle())]);
-    state.hub.closeAll(CLOSE.shutdown, reason);
-    await within(LIMITS.closeGraceMs, handlers.admission.empty());
+    await restarts.close();
+    await restarts.running.stop(reason, { drainMs, restartExpectedMs: 0 });
     await stop();
     log.info("gateway stopped");
   }
 
   return {
-    port: handlers.listeners[0]?.port ?? 0,
-    urls: urlsOf(handlers.listeners),
+    get port() {
+      return restarts.running.handlers.listeners[0]?.port ?? 0;
+    },
+    get urls() {
+      return urlsOf(restarts.running.handlers.listeners);
+    },
+    get token() {
+      return restarts.running.config.token;
+    },
+    get ready() {
+      return restarts.running.ready;
+    },
     stateDir: store.paths.stateDir,
     configPath: snapshot.path,
-    token: config.token,
     log,
-    ready,
-    broadcast: (event, payload, options) => state.hub.broadcast(event, payload, options),
+    failed,
+    broadcast: (event, payload, options) => restarts.running.state.hub.broadcast(event, payload, options),
     close: ({ reason = "gateway stopping", drainMs = LIMITS.drainMs } = {}) =>
       (closing ??= close(reason, drainMs)),
   };

@@ -154,6 +154,35 @@ export interface Files {
   ensurePrivateDir(path: string): Promise<void>;
   /** Removes the file if it is there. */
   remove(path: string): Promise<void>;
+  /** The path with every link in it followed; undefined when there is nothing there. */
+  realPath(path: string): Promise<string | undefined>;
+  /** What is there, links followed; undefined when there is nothing or it cannot be looked at. */
+  stat(path: string): Promise<FileStat | undefined>;
+  /** Names in a directory, sorted; none when there is no such directory. */
+  list(path: string): Promise<string[]>;
+  /** Removes the directory and all in it, if it is there; a link is removed and not followed. */
+  removeDir(path: string): Promise<void>;
+}
+
+/** Enough to see that a file is not what it was. */
+export interface FileStat {
+  readonly kind: "file" | "directory" | "other";
+  readonly bytes: number;
+  /** ms since 1970, with fractions where the file system has them */
+  readonly modifiedMs: number;
+  /** Names the thing itself: another one under the same name has another. */
+  readonly inode: string;
+}
+
+/** The runtime's own watcher. */
+export interface Watcher {
+  /**
+   * Calls `changed` after anything in the directory (not below it) came, went or was written, several times
+   * perhaps, and when the watching itself ended. Never calls it from inside this call.
+   *
+   * @returns undefined when there is no such directory or the system has no watch left
+   */
+  watch(directory: string, changed: () => void): Stop | undefined;
 }
 
 export type SqlValue = string | number | null;
@@ -250,6 +279,13 @@ export interface Process {
   readonly stdinIsTerminal: boolean;
   /** Lines of standard input, without their ends, until it closes. */
   lines(): AsyncIterable<string>;
+  /**
+   * Runs a program on our own terminal and waits for its end.
+   *
+   * @param command its name or path, then its arguments; no shell is between
+   * @returns its exit code, 128 plus the number for a signal. @throws when it cannot be started
+   */
+  runInTerminal(command: readonly [string, ...string[]]): Promise<number>;
   /** From here on nothing this process makes can be read by other users of the machine (umask 077). */
   keepFilesPrivate(): void;
   /** SIGTERM and SIGINT, instead of ending the process. */
@@ -260,7 +296,7 @@ export interface Process {
 }
 
 /** All ports of one runtime, made by `platform/`. */
-export interface Platform extends Server {
+export interface Platform extends Server, Watcher {
   /** Name and version, as shown in `hello`: `bun 1.4.5`. */
   readonly runtime: string;
   readonly clock: Clock;

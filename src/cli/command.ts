@@ -23,5 +23,7 @@ export type Command = {
   readonly about?: readonly string[];
   readonly options: Options;
   readonly examples?: readonly string[];
+  /** The commands it stands for, by the word after its name; alone it shows its help. */
+  readonly commands?: Readonly<Record<string, Command>>;
   load(): Promise<RunCommand>;
 };

@@ -1,25 +1,6 @@
-import type { Option, Options } from "./args.ts";
 import type { Command } from "./command.ts";
-
-const HELP: Options = { help: { short: "h", summary: "Show this" } };
-
-const STATE_DIR: Option = { value: "DIR", summary: "State directory, default ~/.clawdbot" };
-const CONFIG: Option = { value: "FILE", summary: "Configuration file, default ~/.clawdbot/moltbot.json" };
-
-/** How every client finds its gateway and proves itself. */
-const CONNECTION: Options = {
-  url: { value: "URL", summary: "Gateway to connect to, default the one that runs here" },
-  token: {
-    value: "TOKEN",
-    summary: "Token, default CLAWDBOT_GATEWAY_TOKEN or the one of this machine's gateway",
-  },
-  password: { value: "TEXT", summary: "Password, default CLAWDBOT_GATEWAY_PASSWORD" },
-  "timeout-ms": { value: "MS", summary: "Longest wait for an answer, default 30000" },
-  "state-dir": STATE_DIR,
-  config: CONFIG,
-};
-
-const json = (summary: string): Options => ({ json: { summary } });
+import { CONFIG_COMMANDS } from "./config/commands.ts";
+import { CONFIG, CONNECTION, HELP, json, STATE_DIR } from "./options.ts";
 
 /** Every command, in the order help shows them. The first one is what no command means. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -71,6 +52,29 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: { ...json("Print it on one line of JSON, problems too"), ...CONNECTION, ...HELP },
     load: async () => (await import("./status.ts")).status,
   },
+  config: {
+    summary: "Show, explain and change the configuration",
+    takes: "COMMAND",
+    about: [
+      "Goes through the gateway when it runs, and to the files when it does not. Secrets are never shown.",
+    ],
+    options: { ...HELP },
+    commands: CONFIG_COMMANDS,
+    examples: ["gateway config explain gateway.port", "gateway config set agents.defaults.model ollama/qwen3"],
+    load: async () => (await import("./help.ts")).help,
+  },
+  restart: {
+    summary: "Restart the gateway when no run is active",
+    about: ["What waits for a restart takes effect. Ends when the gateway answers again."],
+    options: {
+      now: { summary: "Do not wait for runs; they get a moment to end" },
+      ...json("Print what happened on one line of JSON, problems too"),
+      ...CONNECTION,
+      "timeout-ms": { value: "MS", summary: "Longest wait for the restart, default none" },
+      ...HELP,
+    },
+    load: async () => (await import("./restart.ts")).restart,
+  },
   token: {
     summary: "Print the token of this machine's gateway",
     options: {
@@ -94,7 +98,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   help: {
     summary: "Show what a command does and takes",
     takes: "[COMMAND]",
-    wordsMax: 1,
+    wordsMax: 2,
     options: { ...HELP },
     load: async () => (await import("./help.ts")).help,
   },

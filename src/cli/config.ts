@@ -1,5 +1,6 @@
 import { createConfigStore, type Snapshot } from "../config/store.ts";
 import { configSections } from "../features/contracts.ts";
+import { parseEnv } from "../platform/env-file.ts";
 import type { Platform } from "../ports.ts";
 import type { Arguments } from "./args.ts";
 import type { Credential } from "./credentials.ts";
@@ -9,6 +10,7 @@ export function readConfiguration({ files, crypto, process }: Platform, args: Ar
   const store = createConfigStore({
     files,
     crypto,
+    parseEnv,
     env: process.env,
     home: process.home,
     configPath: args.text("config"),

@@ -23,10 +23,15 @@ export const run: RunCommand = async (input) => {
   const server = await start(input);
   watch.onFailure((error) => server.log.error("uncaught error, stopping", { error }));
   if (input.screen.isTerminal) greet(input, server);
-  const { reason, exitCode } = await watch.end;
+  const { reason, exitCode } = await Promise.race([watch.end, server.failed.catch(restartFailed)]);
   await server.close({ reason });
   return exitCode;
 };
+
+function restartFailed(error: unknown): Stopping {
+  const exitCode = error instanceof StartError ? error.exitCode : EXIT.failed;
+  return { reason: `cannot restart: ${error instanceof Error ? error.message : String(error)}`, exitCode };
+}
 
 async function start({ platform, args }: CommandInput): Promise<GatewayServer> {
   try {

@@ -40,6 +40,18 @@ export const CLOSE = {
   revoked: 4505,
 } as const;
 
+/** Part of `config.get`, `config.validate`, `config.rejected`. */
+export type ConfigProblem = {
+  file?: string;
+  /** from 1 */
+  line?: number;
+  /** from 1 */
+  column?: number;
+  /** the setting; empty where it is about the whole */
+  key: string;
+  message: string;
+};
+
 /** Part of `connect`. */
 export type ConnectParams = {
   minProtocol?: number | undefined;
@@ -228,6 +240,383 @@ export interface Methods {
     result: { runId: string; status: "started" | "queued" };
   };
   /**
+   * Replaces the whole file, undone unless confirmed if so asked
+   *
+   * scope: admin; changes something; errors: conflict, invalid_params, busy, unavailable
+   */
+  "config.apply": {
+    params: {
+      raw: string;
+      /** required where a file exists */
+      baseHash?: string | undefined;
+      /** keys that may go, with all that is in them */
+      drop?: string[] | undefined;
+      /** undone unless a client that connects afterwards calls config.confirm within this time, ms */
+      confirmWithinMs?: number | undefined;
+      /** ignored */
+      sessionKey?: string | undefined;
+      /** ignored */
+      note?: string | undefined;
+      /** ignored: a restart waits until no run is active */
+      restartDelayMs?: number | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      ok: true;
+      path: string;
+      /** of the files as they are now: the next baseHash */
+      hash: string;
+      /** settings that have another value now */
+      changed: string[];
+      /** settings that wait for a restart */
+      restartOwed: string[];
+      /** what was there before, for config.rollback */
+      backup?: string;
+      /** what was converted on the way, in words */
+      notes: string[];
+    };
+  };
+  /**
+   * What config.rollback can put back, the newest first
+   *
+   * scope: admin
+   */
+  "config.backups": {
+    params: Empty;
+    result: { backups: string[] };
+  };
+  /**
+   * Keeps what config.apply or config.patch wrote; from a connection made since it is in force
+   *
+   * scope: admin; changes something; errors: conflict
+   */
+  "config.confirm": {
+    params: {
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      /** false: nothing waits for it */
+      confirmed: boolean;
+    };
+  };
+  /**
+   * Why a setting has the value it has
+   *
+   * scope: admin; errors: not_found
+   */
+  "config.explain": {
+    params: {
+      /** such as gateway.port */
+      key: string;
+    };
+    result: {
+      key: string;
+      /** *** for a secret; absent when it is not set */
+      value: unknown;
+      layer: "default" | "file" | "env" | "flag" | "override";
+      source?: {
+        file: string;
+        /** from 1 */
+        line: number;
+        /** from 1 */
+        column: number;
+      };
+      /** the variable or option */
+      name?: string;
+      /** the setting it is a part of; variables set that as a whole */
+      partOf?: string;
+      /** the variable that sets it; none for what only a file can say */
+      env?: string;
+      default: unknown;
+      hidden: Array<{
+        layer: "default" | "file" | "env" | "flag" | "override";
+        value: unknown;
+        source?: {
+          file: string;
+          /** from 1 */
+          line: number;
+          /** from 1 */
+          column: number;
+        };
+        name?: string;
+      }>;
+      reload: "live" | "feature" | "process";
+      description: string;
+      /** the value waits for a restart */
+      restartOwed: boolean;
+    };
+  };
+  /**
+   * The configuration in force and the text of its file, secrets hidden
+   *
+   * scope: admin; errors: not_found
+   */
+  "config.get": {
+    params: {
+      /** only this part of it */
+      key?: string | undefined;
+    };
+    result: {
+      path: string;
+      exists: boolean;
+      /** of the file and all it includes */
+      hash: string;
+      valid: boolean;
+      /** in force, defaults included */
+      config: unknown;
+      /** as written in the files, references unresolved */
+      parsed: unknown;
+      /** the main file's text; null without one, or if it cannot be read */
+      raw: string | null;
+      issues: ConfigProblem[];
+      warnings: ConfigProblem[];
+      restartOwed: string[];
+    };
+  };
+  /**
+   * What is set until the process ends, secrets hidden
+   *
+   * scope: admin
+   */
+  "config.override.list": {
+    params: Empty;
+    result: { overrides: Array<{ key: string; value: unknown }> };
+  };
+  /**
+   * Sets one setting until the process ends, over everything else
+   *
+   * scope: admin; changes something; errors: invalid_params, not_found, unavailable
+   */
+  "config.override.set": {
+    params: {
+      /** such as gateway.port */
+      key: string;
+      value: unknown;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      ok: true;
+      path: string;
+      /** of the files as they are now: the next baseHash */
+      hash: string;
+      /** settings that have another value now */
+      changed: string[];
+      /** settings that wait for a restart */
+      restartOwed: string[];
+      /** what was there before, for config.rollback */
+      backup?: string;
+      /** what was converted on the way, in words */
+      notes: string[];
+    };
+  };
+  /**
+   * Takes such a setting back
+   *
+   * scope: admin; changes something; errors: not_found, unavailable
+   */
+  "config.override.unset": {
+    params: {
+      /** such as gateway.port */
+      key: string;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      ok: true;
+      path: string;
+      /** of the files as they are now: the next baseHash */
+      hash: string;
+      /** settings that have another value now */
+      changed: string[];
+      /** settings that wait for a restart */
+      restartOwed: string[];
+      /** what was there before, for config.rollback */
+      backup?: string;
+      /** what was converted on the way, in words */
+      notes: string[];
+    };
+  };
+  /**
+   * Merges a JSON merge patch into the file (RFC 7396); lists of things with an id by id
+   *
+   * scope: admin; changes something; errors: conflict, invalid_params, busy, unavailable
+   */
+  "config.patch": {
+    params: {
+      /** JSON text of the patch; null takes a key out */
+      raw: string;
+      /** required where a file exists */
+      baseHash?: string | undefined;
+      /** undone unless a client that connects afterwards calls config.confirm within this time, ms */
+      confirmWithinMs?: number | undefined;
+      /** ignored */
+      sessionKey?: string | undefined;
+      /** ignored */
+      note?: string | undefined;
+      /** ignored: a restart waits until no run is active */
+      restartDelayMs?: number | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      ok: true;
+      path: string;
+      /** of the files as they are now: the next baseHash */
+      hash: string;
+      /** settings that have another value now */
+      changed: string[];
+      /** settings that wait for a restart */
+      restartOwed: string[];
+      /** what was there before, for config.rollback */
+      backup?: string;
+      /** what was converted on the way, in words */
+      notes: string[];
+    };
+  };
+  /**
+   * Puts the files of a backup back, after a backup of what is there
+   *
+   * scope: admin; changes something; errors: conflict, invalid_params, busy, unavailable, not_found
+   */
+  "config.rollback": {
+    params: {
+      /** absent: the newest */
+      backup?: string | undefined;
+      /** hash of what the writer has read; another one now is a conflict */
+      baseHash?: string | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      ok: true;
+      path: string;
+      /** of the files as they are now: the next baseHash */
+      hash: string;
+      /** settings that have another value now */
+      changed: string[];
+      /** settings that wait for a restart */
+      restartOwed: string[];
+      /** what was there before, for config.rollback */
+      backup?: string;
+      /** what was converted on the way, in words */
+      notes: string[];
+    };
+  };
+  /**
+   * JSON Schema of the configuration, with hints for forms
+   *
+   * scope: admin
+   */
+  "config.schema": {
+    params: Empty;
+    result: {
+      schema: Record<string, unknown>;
+      /** by key, * for any entry */
+      uiHints: Record<string, unknown>;
+      version: string;
+    };
+  };
+  /**
+   * Writes one key, or the whole file as `raw`
+   *
+   * scope: admin; changes something; errors: conflict, invalid_params, busy, unavailable
+   */
+  "config.set": {
+    params: {
+      /** such as gateway.port */
+      key?: string | undefined;
+      value?: unknown | undefined;
+      raw?: string | undefined;
+      /** hash of what the writer has read; another one now is a conflict */
+      baseHash?: string | undefined;
+      /** keys that may go, with all that is in them */
+      drop?: string[] | undefined;
+      /** ignored */
+      sessionKey?: string | undefined;
+      /** ignored */
+      note?: string | undefined;
+      /** ignored: a restart waits until no run is active */
+      restartDelayMs?: number | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      ok: true;
+      path: string;
+      /** of the files as they are now: the next baseHash */
+      hash: string;
+      /** settings that have another value now */
+      changed: string[];
+      /** settings that wait for a restart */
+      restartOwed: string[];
+      /** what was there before, for config.rollback */
+      backup?: string;
+      /** what was converted on the way, in words */
+      notes: string[];
+    };
+  };
+  /**
+   * Takes one key out of the file, so that its default applies
+   *
+   * scope: admin; changes something; errors: conflict, invalid_params, busy, unavailable, not_found
+   */
+  "config.unset": {
+    params: {
+      /** such as gateway.port */
+      key: string;
+      /** hash of what the writer has read; another one now is a conflict */
+      baseHash?: string | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      ok: true;
+      path: string;
+      /** of the files as they are now: the next baseHash */
+      hash: string;
+      /** settings that have another value now */
+      changed: string[];
+      /** settings that wait for a restart */
+      restartOwed: string[];
+      /** what was there before, for config.rollback */
+      backup?: string;
+      /** what was converted on the way, in words */
+      notes: string[];
+    };
+  };
+  /**
+   * What a change would be refused for, or lead to; changes nothing
+   *
+   * scope: admin; errors: invalid_params
+   */
+  "config.validate": {
+    params: {
+      /** a whole configuration; absent: the file as it is now */
+      raw?: string | undefined;
+      /** JSON text of a merge patch */
+      patch?: string | undefined;
+    };
+    result: {
+      valid: boolean;
+      errors: ConfigProblem[];
+      warnings: ConfigProblem[];
+      changed: string[];
+      plan: {
+        /** settings in force at once */
+        applied: string[];
+        /** parts that start anew for it */
+        features: string[];
+        /** settings that wait for a restart */
+        restartOwed: string[];
+        /** the restart comes by itself when no run is active */
+        restarts: boolean;
+      };
+    };
+  };
+  /**
    * Is it well? Costs nothing
    *
    * scope: read
@@ -293,9 +682,18 @@ export interface Methods {
       uptimeMs: number;
       config: {
         path: string;
-        /** SHA-256 of the file's text; empty when there is no file */
+        /** of the files in force; empty when there are none */
         hash: string;
+        /** false: the files cannot be used as they are, what was before goes on */
         valid: boolean;
+        /** the first thing that is wrong with the files */
+        error?: { file?: string; line?: number; column?: number; message: string };
+        /** settings that wait for a restart */
+        restartOwed: string[];
+        /** started on a copy of the last files that could be used */
+        safeMode: boolean;
+        /** a change is undone after this time unless confirmed */
+        confirmWithinMs?: number;
         warnings: string[];
       };
       stateDir: string;
@@ -315,6 +713,24 @@ export interface Methods {
   "system-presence": {
     params: Empty;
     result: PresenceEntry[];
+  };
+  /**
+   * Starts the gateway anew with the configuration as it is now, when no run is active
+   *
+   * scope: admin; changes something
+   */
+  "system.restart": {
+    params: {
+      /** does not wait for runs; they get a moment to end */
+      now?: boolean | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      ok: true;
+      /** runs that have to end first */
+      waitsForRuns: number;
+    };
   };
   /**
    * The wake words in force
@@ -378,6 +794,23 @@ export interface Events {
         reason: "request" | "timeout" | "shutdown" | "deleted";
       }
     | { runId: string; sessionKey: string; state: "error"; message?: Message; error: RunFailure };
+  /**
+   * The files say something else, and it is in force but for what is owed
+   *
+   * scope: read; delivery: must
+   */
+  "config.changed": {
+    /** settings; none when only comments or formatting differ */
+    changed: string[];
+    hash: string;
+    restartOwed: string[];
+  };
+  /**
+   * The files cannot be used as they are now; the configuration goes on as before
+   *
+   * scope: read; delivery: must
+   */
+  "config.rejected": { hash: string; errors: ConfigProblem[] };
   /**
    * The number of clients or runs has changed; at most one a second
    *

@@ -108,7 +108,6 @@ function unknownKey({ leaves }: Walk, path: Path, { object, meta }: Owner): stri
   const cannot = `Cannot use ${quote(keyOf(path))}`;
   const moved = own(meta.moved, name);
   if (moved !== undefined) return `${cannot}: it is called ${quote(moved)} now`;
-  if (name === "$include") return `${cannot}: included files are not read by this version`;
   const known = Object.keys(object.shape);
   const sibling = nearest(name, [...known, ...(meta.unused ?? [])]);
   if (sibling !== undefined) {

@@ -15,6 +15,10 @@ export const DEFAULTS = {
       frameBytesMax: 1048576,
       clientsMax: 1024,
     },
+    reload: {
+      mode: "hybrid",
+      debounceMs: 100,
+    },
     metrics: {
       public: false,
     },

@@ -1,6 +1,8 @@
+import { z } from "zod";
 import { readJsonc } from "./document.ts";
-import { ENV_PREFIX, quote } from "./leaves.ts";
-import type { Leaf } from "./leaves.ts";
+import { fileNameOf } from "./include.ts";
+import { bare, ENV_PREFIX, isObject, kindOf, quote, schemaAt } from "./leaves.ts";
+import type { Leaf, LeafKind, Path } from "./leaves.ts";
 import { nearest } from "./nearest.ts";
 import { UNUSED_ENV } from "./original.ts";
 
@@ -18,8 +20,8 @@ export interface Flag {
 /** One leaf set from outside the file. */
 export interface Given {
   readonly leaf: Leaf;
-  readonly layer: "env" | "flag";
-  /** The variable or the flag. */
+  readonly layer: "env" | "flag" | "override";
+  /** The variable or the flag; empty for an override. */
   readonly name: string;
   readonly value: unknown;
   /** What is wrong with its text, if it cannot be read at all. */
@@ -68,7 +70,13 @@ export function fromEnvironment(names: ReadonlyMap<string, Leaf>, env: Environme
     const earlier = given.get(leaf);
     const clash =
       earlier && env[earlier.name] !== text ? `${earlier.name} is set to something else` : undefined;
-    given.set(leaf, { leaf, layer: "env", name, ...toValue(leaf, text), ...(clash && { error: clash }) });
+    given.set(leaf, {
+      leaf,
+      layer: "env",
+      name,
+      ...toValue(leaf.kind, text),
+      ...(clash && { error: clash }),
+    });
   }
   const warnings: string[] = [];
   const unused: string[] = [];
@@ -101,9 +109,25 @@ export function fromFlags(leaves: readonly Leaf[], flags: readonly Flag[]): read
   return flags.map(({ key, name, value }) => {
     const leaf = leaves.find((candidate) => candidate.key === key);
     if (!leaf) throw new Error(`Cannot use ${name}: there is no configuration key "${key}"`);
-    const read = typeof value === "string" ? toValue(leaf, value) : { value, error: undefined };
+    const read = typeof value === "string" ? toValue(leaf.kind, value) : { value, error: undefined };
     return { leaf, layer: "flag", name, ...read };
   });
+}
+
+/** What was set while the gateway runs. Keys that are no leaf are not in it: who sets them asks first. */
+export function fromOverrides(
+  leaves: readonly Leaf[],
+  overrides: ReadonlyMap<string, unknown>,
+): readonly Given[] {
+  return leaves
+    .filter(({ key }) => overrides.has(key))
+    .map((leaf) => ({
+      leaf,
+      layer: "override",
+      name: "",
+      value: overrides.get(leaf.key),
+      error: undefined,
+    }));
 }
 
 type Read = { readonly value: unknown; readonly error: string | undefined };
@@ -121,10 +145,38 @@ const BOOLEANS: Readonly<Record<string, boolean>> = {
 
 const read = (value: unknown): Read => ({ value, error: undefined });
 
+/**
+ * What a person means by text for a key of the file: what it would mean in a variable, but a secret may also
+ * say where it is, and where no schema says what is wanted, JSON is JSON and anything else is text.
+ */
+export function valueFromText(settings: { readonly schema: z.ZodType }, path: Path, text: string): Read {
+  const wrapped = schemaAt(settings.schema, path);
+  if (!wrapped) return jsonOrText(text);
+  const { schema, meta } = bare(wrapped);
+  if (meta.secret === true) return read(secretPlace(text) ?? text);
+  if (schema instanceof z.ZodUnknown || schema instanceof z.ZodAny) return jsonOrText(text);
+  return toValue(kindOf(schema), text);
+}
+
+function jsonOrText(text: string): Read {
+  const reading = readJsonc(text);
+  return read(reading.ok ? reading.document.value : text);
+}
+
+/** `{"$env": NAME}` or `{"$file": NAME}`. */
+function secretPlace(text: string): unknown {
+  if (!text.trim().startsWith("{")) return undefined;
+  const reading = readJsonc(text);
+  const value = reading.ok ? reading.document.value : undefined;
+  if (!isObject(value)) return undefined;
+  const isVariable = Object.keys(value).length === 1 && typeof value["$env"] === "string";
+  return isVariable || fileNameOf(value) !== undefined ? value : undefined;
+}
+
 /** Text as the value its leaf wants. Text that is no such value stays text, for the schema to refuse. */
-function toValue(leaf: Leaf, text: string): Read {
+function toValue(kind: LeafKind, text: string): Read {
   const trimmed = text.trim();
-  switch (leaf.kind) {
+  switch (kind) {
     case "text":
       return read(text);
     case "number":

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import type { Document, Position } from "./document.ts";
 import { bare, classic, quote, schemaAt } from "./leaves.ts";
 import type { Path } from "./leaves.ts";
 
@@ -9,7 +8,7 @@ import type { Path } from "./leaves.ts";
  */
 export interface ConfigIssue {
   /** Which layer is to blame. */
-  readonly layer: "file" | "env" | "flag";
+  readonly layer: "file" | "env" | "flag" | "override";
   readonly file?: string;
   /** From 1. */
   readonly line?: number;
@@ -28,21 +27,8 @@ export function formatIssue({ file, line, column, message }: ConfigIssue): strin
   return line === undefined ? `${file}: ${message}` : `${file}:${line}:${column ?? 1}: ${message}`;
 }
 
-/** The place of a setting, or of the innermost part around it that is written down. */
-export function placeOf(
-  document: Document | undefined,
-  path: Path,
-  of: "key" | "value",
-): Position | undefined {
-  if (!document) return undefined;
-  for (let length = path.length; length >= 0; length -= 1) {
-    const position = document.position(path.slice(0, length), length === path.length ? of : "key");
-    if (position) return position;
-  }
-  return undefined;
-}
-
 export function byPlace(a: ConfigIssue, b: ConfigIssue): number {
+  if (a.file !== b.file) return (a.file ?? "") < (b.file ?? "") ? -1 : 1;
   return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
 }
 

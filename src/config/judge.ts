@@ -1,5 +1,4 @@
 import type { z } from "zod";
-import { type Document, readDocument, type Reading, type TextIssue } from "./document.ts";
 import { envNames } from "./env.ts";
 import type { Environment, Flag } from "./env.ts";
 import type { ConfigIssue } from "./issues.ts";
@@ -7,15 +6,18 @@ import { composeLayers, type Layered, type Provenance } from "./layers.ts";
 import { type Leaf, leavesOf } from "./leaves.ts";
 import { secretValues } from "./secrets.ts";
 import { type Config, rootSchema, type Sections } from "./schema.ts";
+import type { Source } from "./source.ts";
 
 /** What is known of the world when a configuration is judged. */
 export interface JudgeInput {
-  readonly sections: Sections;
-  /** The file's name as shown, and its text; undefined when there is none. */
+  readonly settings: Settings;
+  /** The main file's name as shown. */
   readonly file: string;
-  readonly text: string | undefined;
+  /** The files as they were read; undefined when there are none. */
+  readonly source: Source | undefined;
   readonly env: Environment;
   readonly flags: readonly Flag[];
+  readonly overrides?: ReadonlyMap<string, unknown>;
 }
 
 export type Judgement = { readonly warnings: readonly ConfigIssue[] } & (
@@ -23,8 +25,6 @@ export type Judgement = { readonly warnings: readonly ConfigIssue[] } & (
       readonly valid: true;
       readonly config: Config;
       readonly provenance: Provenance;
-      /** The file as written; undefined when there is none. */
-      readonly document: Document | undefined;
       /** Every secret text in it, for the log to hide. */
       readonly secrets: readonly string[];
     }
@@ -46,18 +46,10 @@ export function settingsOf(sections: Sections): Settings {
 }
 
 /** Lays the layers over each other and validates the whole. Never throws for what a person has written. */
-export function judge({ sections, file, text, env, flags }: JudgeInput): Judgement {
-  const settings = settingsOf(sections);
-  const reading: Reading | undefined = text === undefined ? undefined : readDocument(text);
-  if (reading && !reading.ok) {
-    return { valid: false, errors: reading.errors.map((error) => unreadable(file, error)), warnings: [] };
-  }
-  const document = reading?.document;
-  const layered: Layered = composeLayers({ ...settings, file, document, env, flags });
+export function judge({ settings, source, ...input }: JudgeInput): Judgement {
+  if (source && source.errors.length > 0) return { valid: false, errors: source.errors, warnings: [] };
+  const files = { tree: source?.tree, secretFiles: source?.secretFiles ?? new Map() };
+  const layered: Layered = composeLayers({ ...settings, ...input, ...files });
   if (!layered.valid) return layered;
-  return { ...layered, document, secrets: secretValues(settings.schema, layered.config) };
-}
-
-function unreadable(file: string, { line, column, key, reason }: TextIssue): ConfigIssue {
-  return { layer: "file", file, line, column, key, message: `Cannot read configuration: ${reason}` };
+  return { ...layered, secrets: secretValues(settings.schema, layered.config) };
 }

@@ -1,18 +1,18 @@
 import type { z } from "zod";
 import { checkKeys } from "./check.ts";
-import type { Document } from "./document.ts";
-import { fromEnvironment, fromFlags } from "./env.ts";
+import { fromEnvironment, fromFlags, fromOverrides } from "./env.ts";
 import type { Environment, Flag, Given } from "./env.ts";
-import { byPlace, placeOf, toComplaints } from "./issues.ts";
+import { byPlace, toComplaints } from "./issues.ts";
 import type { Complaint, ConfigIssue } from "./issues.ts";
-import { isObject, keyOf, quote } from "./leaves.ts";
+import { bare, isObject, keyOf, quote, schemaAt } from "./leaves.ts";
 import type { Leaf, Path } from "./leaves.ts";
-import { createLookup, resolveReferences } from "./references.ts";
+import { createLookup, resolveReferences, type SecretFile } from "./references.ts";
 import type { Config } from "./schema.ts";
+import { placeIn, placeOfSpot, type Tree, treeAt, valueOf } from "./tree.ts";
 import { deepFreeze } from "./values.ts";
 
 /** From the weakest to the strongest. */
-export type Layer = "default" | "file" | "env" | "flag";
+export type Layer = "default" | "file" | "env" | "flag" | "override";
 
 /** What one layer says about one leaf, and where it says so. */
 export interface Setting {
@@ -35,11 +35,14 @@ export interface LayersInput {
   readonly leaves: readonly Leaf[];
   /** What each environment variable sets. */
   readonly names: ReadonlyMap<string, Leaf>;
-  /** The file's name as shown, and what it says; no document when there is no file. */
+  /** The main file's name as shown, and what the files say; no tree when there is no file. */
   readonly file: string;
-  readonly document: Document | undefined;
+  readonly tree: Tree | undefined;
+  readonly secretFiles?: ReadonlyMap<string, SecretFile>;
   readonly env: Environment;
   readonly flags: readonly Flag[];
+  /** Set while the gateway runs, by leaf key. */
+  readonly overrides?: ReadonlyMap<string, unknown>;
 }
 
 export type Layered = { readonly warnings: readonly ConfigIssue[] } & (
@@ -51,7 +54,11 @@ export type Layered = { readonly warnings: readonly ConfigIssue[] } & (
 export function composeLayers(input: LayersInput): Layered {
   const { schema, leaves } = input;
   const outside = fromEnvironment(input.names, input.env);
-  const given = [...outside.given, ...fromFlags(leaves, input.flags)];
+  const given = [
+    ...outside.given,
+    ...fromFlags(leaves, input.flags),
+    ...fromOverrides(leaves, input.overrides ?? new Map()),
+  ];
   const file = readFileLayer(input, given);
   const errors = [...file.errors];
   const warnings = [...file.warnings];
@@ -59,6 +66,7 @@ export function composeLayers(input: LayersInput): Layered {
 
   const tree = structuredClone(file.value);
   for (const one of given) {
+    warnings.push(...hiddenMistake(input, file.value, one));
     const state = one.error ?? overlay({ tree, leaves, warnings }, one);
     if (state !== undefined) errors.push(blame(input, { path: one.leaf.path, state }, one));
   }
@@ -81,6 +89,16 @@ export function composeLayers(input: LayersInput): Layered {
   return { valid: true, config, provenance: provenanceOf(input, file.value, given), warnings };
 }
 
+/** What is wrong in the file stays wrong when something stronger hides it, and comes out when that goes. */
+function hiddenMistake(input: LayersInput, fileValue: unknown, { leaf }: Given): ConfigIssue[] {
+  const value = valueAt(fileValue, leaf.path);
+  const result = value === undefined ? undefined : leaf.schema.safeParse(value, { reportInput: true });
+  if (!result || result.success) return [];
+  return toComplaints(leaf.schema, result.error.issues).map(({ path, state }) =>
+    blame(input, { path: [...leaf.path, ...path], state }, undefined),
+  );
+}
+
 function listed(names: readonly string[]): string {
   return `Not used here: ${names.join(", ")}`;
 }
@@ -94,18 +112,22 @@ interface FileLayer {
 
 /** What the file says: known keys only, references resolved. */
 function readFileLayer(input: LayersInput, given: readonly Given[]): FileLayer {
-  const { schema, leaves, file, document, env } = input;
-  if (!document) return { value: {}, errors: [], warnings: [], unused: [] };
-  const checked = checkKeys(schema, document.value, { leaves });
+  const { schema, leaves, file, tree, env, secretFiles } = input;
+  if (!tree) return { value: {}, errors: [], warnings: [], unused: [] };
+  const checked = checkKeys(schema, valueOf(tree), { leaves });
   const written = valueAt(checked.value, ["env"]);
   const vars = given.findLast(({ leaf }) => leaf.key === "env.vars");
   const section =
     isObject(written) && vars ? { ...written, vars: vars.value } : (written ?? { vars: vars?.value });
-  const resolved = resolveReferences(checked.value, createLookup(env, section));
+  const resolved = resolveReferences(checked.value, {
+    variable: createLookup(env, section),
+    secretFile: (name) => secretFiles?.get(name),
+    isSecret: (path) => isSecretAt(schema, path),
+  });
   const issue = (path: Path, of: "key" | "value", message: string): ConfigIssue => ({
     layer: "file",
     file,
-    ...placeOf(document, path, of),
+    ...placeIn(tree, path, of),
     key: keyOf(path),
     message,
   });
@@ -157,12 +179,18 @@ function overlay({ tree, leaves, warnings }: Target, one: Given): string | undef
 function blame(input: LayersInput, { path, state }: Complaint, source: Given | undefined): ConfigIssue {
   const key = keyOf(path);
   if (!source) {
-    const place = placeOf(input.document, path, "value");
+    const place = placeIn(input.tree, path, "value");
     return { layer: "file", file: input.file, ...place, key, message: `Cannot use ${quote(key)}: ${state}` };
   }
   const { layer, name, leaf } = source;
+  if (layer === "override") return { layer, key, message: `Cannot set ${quote(key)}: ${state}` };
   const where = path.length > leaf.path.length ? `${name} (${key})` : name;
   return { layer, name, key, message: `Cannot use ${where}: ${state}` };
+}
+
+function isSecretAt(root: z.ZodType, path: Path): boolean {
+  const schema = schemaAt(root, path);
+  return schema !== undefined && bare(schema).meta.secret === true;
 }
 
 function startsWith(path: Path, start: Path): boolean {
@@ -170,19 +198,28 @@ function startsWith(path: Path, start: Path): boolean {
 }
 
 function provenanceOf(input: LayersInput, fileValue: unknown, given: readonly Given[]): Provenance {
-  const { document, file } = input;
   return new Map(
     input.leaves.map((leaf) => {
       const settings: [Setting, ...Setting[]] = [{ layer: "default", value: leaf.default }];
-      const position = document?.position(leaf.path);
-      if (position)
-        settings.unshift({ layer: "file", value: valueAt(fileValue, leaf.path), file, ...position });
+      settings.unshift(...writtenAt(input.tree, leaf.path, fileValue));
       for (const { layer, name, value } of given.filter((one) => one.leaf === leaf)) {
-        settings.unshift({ layer, name, value });
+        settings.unshift({ layer, ...(name !== "" && { name }), value });
       }
       return [leaf.key, settings];
     }),
   );
+}
+
+/** What the files say about one leaf, the place in force first. */
+function writtenAt(tree: Tree | undefined, path: Path, fileValue: unknown): Setting[] {
+  const written = treeAt(tree, path);
+  if (!written) return [];
+  const place = written.spot && placeOfSpot(written.spot);
+  const others = written.hidden.flatMap((hidden) => {
+    const at = hidden.spot && placeOfSpot(hidden.spot);
+    return at ? [{ layer: "file" as const, value: valueOf(hidden), ...at }] : [];
+  });
+  return [{ layer: "file", value: valueAt(fileValue, path), ...place }, ...others];
 }
 
 export function valueAt(value: unknown, path: Path): unknown {

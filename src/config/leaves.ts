@@ -122,7 +122,8 @@ function collect(object: z.ZodObject, path: readonly string[], leaves: Leaf[]): 
   }
 }
 
-function kindOf(schema: z.ZodType): LeafKind {
+/** @param schema without its wrappers */
+export function kindOf(schema: z.ZodType): LeafKind {
   if (schema instanceof z.ZodNumber) return "number";
   if (schema instanceof z.ZodBoolean) return "boolean";
   if (schema instanceof z.ZodArray) return "list";

@@ -9,22 +9,26 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 export const UNUSED_ROOT = words(`
   meta wizard diagnostics logging update browser ui auth nodeHost tools bindings broadcast audio media
   messages commands approvals session cron hooks web channels discovery canvasHost talk skills plugins
-  memory routing identity whatsapp telegram discord slack signal imessage msteams
+  memory acp cli mcp secrets
+  routing identity whatsapp telegram discord slack signal imessage msteams
 `);
 
 export const UNUSED_GATEWAY = words(`
-  controlUi tailscale remote reload tls http nodes tools customBindHost channelHealthCheckMinutes
+  controlUi tailscale remote tls http nodes tools customBindHost channelHealthCheckMinutes
+  channelStaleEventThresholdMinutes channelMaxRestartsPerHour allowRealIpFallback push
 `);
 
 export const UNUSED_GATEWAY_AUTH = words("allowTailscale rateLimit trustedProxy");
 
 export const UNUSED_AGENTS_DEFAULTS = words(`
   workspace
-  imageModel models repoRoot skipBootstrap bootstrapMaxChars userTimezone timeFormat envelopeTimezone
+  imageModel imageGenerationModel pdfModel pdfMaxBytesMb pdfMaxPages models modelAliases repoRoot
+  skipBootstrap bootstrapMaxChars bootstrapTotalMaxChars bootstrapPromptTruncationWarning
+  additionalSystemPrompt embeddedPi userTimezone timeFormat envelopeTimezone
   envelopeTimestamp envelopeElapsed contextTokens cliBackends memorySearch contextPruning compaction
   thinkingDefault verboseDefault elevatedDefault blockStreamingDefault blockStreamingBreak
-  blockStreamingChunk blockStreamingCoalesce humanDelay mediaMaxMb typingIntervalSeconds typingMode
-  heartbeat subagents sandbox proxy
+  blockStreamingChunk blockStreamingCoalesce humanDelay mediaMaxMb imageMaxDimensionPx
+  typingIntervalSeconds typingMode heartbeat subagents sandbox proxy
 `);
 
 export const UNUSED_AGENT = words(`
@@ -34,11 +38,12 @@ export const UNUSED_AGENT = words(`
 
 export const UNUSED_MODELS = words("mode bedrockDiscovery");
 
-export const UNUSED_PROVIDER = words("auth authHeader headers models");
+export const UNUSED_PROVIDER = words("auth authHeader headers models injectNumCtxForOpenAICompat");
 
 /** Ways to talk to a model that are real, and not built here yet. */
 export const UNUSED_APIS = words(`
-  openai-responses anthropic-messages google-generative-ai github-copilot bedrock-converse-stream ollama acp
+  openai-responses openai-codex-responses azure-openai-responses anthropic-messages google-generative-ai
+  github-copilot bedrock-converse-stream ollama acp
 `);
 
 /** Environment variables, without their prefix; a `*` at the end stands for any rest. */

@@ -1,4 +1,5 @@
 import type { Finding } from "./check.ts";
+import { fileNameOf } from "./include.ts";
 import { isObject } from "./leaves.ts";
 import type { Path } from "./leaves.ts";
 
@@ -12,17 +13,33 @@ export interface Resolved {
   readonly warnings: readonly Finding[];
 }
 
+/** What a secret's own file says, or why it cannot be read. */
+export type SecretFile = { readonly text: string } | { readonly error: string };
+
+export interface Sources {
+  readonly variable: Lookup;
+  /** By the name in `{"$file": NAME}`; every one there is has been read. */
+  readonly secretFile?: (name: string) => SecretFile | undefined;
+  /** Only a secret may be written as an object that names where it is. */
+  readonly isSecret?: (path: Path) => boolean;
+}
+
 /**
- * The value with `${VAR}` replaced in every string; `$${` is the text `${`. What was written stays as it
- * is.
+ * The value with `${VAR}` replaced in every string, and every secret that is `{"$env": NAME}` or
+ * `{"$file": NAME}` fetched; `$${` is the text `${`. What was written stays as it is.
  */
-export function resolveReferences(value: unknown, lookup: Lookup, path: Path = []): Resolved {
+export function resolveReferences(value: unknown, sources: Sources, path: Path = []): Resolved {
+  const { variable: lookup, isSecret = () => false } = sources;
   const errors: Finding[] = [];
   const warnings: Finding[] = [];
   const visit = (part: unknown, here: Path): unknown => {
     if (typeof part === "string") return part.includes("${") ? resolveText(part, here) : part;
     if (Array.isArray(part)) return part.map((item, index) => visit(item, [...here, index]));
     if (!isObject(part)) return part;
+    const fetched = isSecret(here) ? fetchSecret(part, sources) : undefined;
+    if (fetched && "error" in fetched) errors.push({ path: here, message: fetched.error });
+    // Text in its place: one thing wrong with it is told, not two.
+    if (fetched) return "text" in fetched ? fetched.text : "";
     return Object.fromEntries(
       Object.entries(part).map(([name, item]) => [name, visit(item, [...here, name])]),
     );
@@ -45,6 +62,22 @@ export function resolveReferences(value: unknown, lookup: Lookup, path: Path = [
   return { value: visit(value, path), errors, warnings };
 }
 
+/** A secret that is written as an object; undefined when it is another kind of object. */
+function fetchSecret(part: Record<string, unknown>, sources: Sources): SecretFile | undefined {
+  const file = fileNameOf(part);
+  if (file !== undefined) {
+    const read = sources.secretFile?.(file) ?? { error: "it has not been read" };
+    if ("error" in read) return { error: `its file cannot be read: ${read.error}` };
+    const text = read.text.replace(/\r?\n$/, "");
+    return text === "" ? { error: "its file is empty" } : { text };
+  }
+  const { $env: name, ...rest } = part;
+  if (typeof name !== "string" || Object.keys(rest).length > 0) return undefined;
+  if (!/^[A-Z_][A-Z0-9_]*$/.test(name)) return { error: "the variable's name is not written in capitals" };
+  const text = sources.variable(name);
+  return text === undefined ? { error: `the variable ${name} is not set, or empty` } : { text };
+}
+
 /**
  * Where references find their values: the environment, then the file's own `env` section (directly
  * or under `vars`), whose values may refer to the environment only.
@@ -59,7 +92,7 @@ export function createLookup(env: Readonly<Record<string, string | undefined>>, 
     const written = [vars, own].map((from) => (Object.hasOwn(from, name) ? from[name] : undefined));
     const text = written.find((value) => typeof value === "string" && value !== "");
     if (typeof text !== "string") return undefined;
-    const inner = resolveReferences(text, fromEnv);
+    const inner = resolveReferences(text, { variable: fromEnv });
     return inner.errors.length === 0 && typeof inner.value === "string" ? inner.value : undefined;
   };
 }

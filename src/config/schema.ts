@@ -103,6 +103,19 @@ const Gateway = z.strictObject({
     .default([])
     .meta({ description: "Addresses of proxies whose forwarded headers are believed", reload: "live" }),
   limits: Limits.prefault({}),
+  reload: z
+    .strictObject({
+      mode: z.enum(["off", "hot", "restart", "hybrid"]).default("hybrid").meta({
+        description:
+          "What an edit does: nothing, what needs no restart, a restart, or a restart only where one is needed",
+        reload: "live",
+      }),
+      debounceMs: whole(10, 60_000).default(LIMITS.configDebounceMs).meta({
+        description: "Quiet after an edit before the file is read, ms",
+        reload: "live",
+      }),
+    })
+    .prefault({}),
   metrics: z
     .strictObject({
       public: Flag.default(false).meta({
@@ -128,7 +141,7 @@ const Gateway = z.strictObject({
 const agentFields = {
   model: ModelChoice.optional().meta({
     description: "Model as PROVIDER/MODEL, or primary and fallbacks",
-    reload: "live",
+    reload: "feature",
   }),
   systemPrompt: z.string().max(LIMITS.messageCharsMax).optional().meta({
     description: "What the model is told before every conversation",
@@ -193,11 +206,11 @@ function unusedApi(provider: unknown): string | undefined {
 const Models = z.strictObject({
   providers: z.record(Text.max(100), Provider).default({}).meta({
     description: "Where models are, by the name before the / in PROVIDER/MODEL",
-    reload: "live",
+    reload: "feature",
   }),
 });
 
-const Variable = z.string().meta({ secret: true });
+const Variable = z.string().meta({ secret: true, reload: "live" });
 
 /** Variables for `${VAR}`, by name here or under `vars`; the process's own come first. */
 const Env = z.object({

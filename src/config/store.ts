@@ -1,32 +1,38 @@
 import { LIMITS } from "../contract/limits.ts";
 import type { Crypto, Files } from "../ports.ts";
-import type { Flag } from "./env.ts";
-import type { ConfigIssue } from "./issues.ts";
+import type { Environment, Flag } from "./env.ts";
 import type { Judgement, Settings } from "./judge.ts";
 import { resolvePaths } from "./paths.ts";
 import type { Paths, PathsInput } from "./paths.ts";
 import { plainConfig } from "./plain.ts";
 import type { Config, Sections } from "./schema.ts";
+import type { Source } from "./source.ts";
 
 interface Read {
   readonly path: string;
   readonly exists: boolean;
-  /** SHA-256 of the file's text, hexadecimal; of no text when there is no file. */
+  /** Of the text of the file and of all it includes; see `hashOf`. */
   readonly hash: string;
+  /** Undefined where there is no file. */
+  readonly source: Source | undefined;
+  /** Every file that has a say, whether it is there or not. */
+  readonly watched: readonly string[];
 }
 
 /** What was read at one moment, and what it amounts to. */
 export type Snapshot = Read & Judgement;
+export type ValidSnapshot = Extract<Snapshot, { readonly valid: true }>;
 
-/** A snapshot as far as running needs it: where each value comes from is told by a whole one. */
-export type LoadedSnapshot = Read & { readonly warnings: readonly ConfigIssue[] } & (
-    | { readonly valid: true; readonly config: Config; readonly secrets: readonly string[] }
-    | { readonly valid: false; readonly errors: readonly ConfigIssue[] }
-  );
+/** A snapshot as far as running needs it: where nothing is set, nothing is told about it. */
+export type LoadedSnapshot =
+  | Extract<Snapshot, { readonly valid: false }>
+  | (Omit<ValidSnapshot, "provenance"> & { readonly provenance?: ValidSnapshot["provenance"] });
 
 export interface ConfigStoreOptions extends PathsInput {
-  readonly files: Pick<Files, "readText">;
+  readonly files: Pick<Files, "readText" | "realPath">;
   readonly crypto: Pick<Crypto, "sha256">;
+  /** Reads the text of a `.env` file. */
+  readonly parseEnv: (text: string) => Environment;
   readonly flags?: readonly Flag[];
   /** What features add to the core's sections. */
   readonly sections?: () => Sections;
@@ -34,48 +40,87 @@ export interface ConfigStoreOptions extends PathsInput {
   readonly defaults?: Config;
 }
 
+/** Texts that count in place of what is on disk, by path: about to be written, or kept from before. */
+export type Texts = ReadonlyMap<string, string>;
+
 /** The one reader of the configuration file, and the holder of the configuration in force. */
 export interface ConfigStore {
   readonly paths: Paths;
-  /** The schema and every setting there is. */
+  /** Set while the gateway runs, by leaf key; read with the next snapshot. */
+  readonly overrides: Map<string, unknown>;
+  /** The schema and every setting there is. Throws for sections that clash. */
   settings(): Promise<Settings>;
-  /** Reads and judges the file as it is now; changes nothing. Rejects only for sections that clash. */
-  readConfigFileSnapshot(): Promise<Snapshot>;
-  /** Reads the file and, if it is valid, puts it in force. What is invalid changes nothing. */
+  /** Reads and judges the file as it is now; changes nothing. */
+  readConfigFileSnapshot(texts?: Texts): Promise<Snapshot>;
+  /** The same for a start: costs nothing where there is no file, and puts in force what is valid. */
   load(): Promise<LoadedSnapshot>;
+  /** The variables as of the last reading: the process's own, then those of `.env` in the state directory. */
+  environment(): Environment;
   /** The configuration in force, frozen. Throws before the first valid `load`. */
   current(): Config;
+  /** Puts a configuration in force; it has to be frozen. */
+  use(config: Config): void;
 }
 
 export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
-  const { env, flags = [], defaults } = options;
+  const { flags = [], defaults, files } = options;
   const paths = resolvePaths(options);
-  const sections = (): Sections => options.sections?.() ?? {};
+  const envFile = `${paths.stateDir}/.env`;
+  const overrides = new Map<string, unknown>();
+  let environment: Environment = options.env;
   let inForce: Config | undefined;
+  let settings: Promise<Settings> | undefined;
 
-  function readOf(file: FileRead): Read {
-    const hash = toHex(options.crypto.sha256(file.text ?? ""));
-    return { path: file.path, exists: file.exists, hash };
+  // Loaded when there is something to judge: schema and parser are most of what a start would take.
+  const settingsOnce = (): Promise<Settings> =>
+    (settings ??= import("./judge.ts").then(({ settingsOf }) => settingsOf(options.sections?.() ?? {})));
+
+  async function readEnvironment(): Promise<void> {
+    const text = await files.readText(envFile, LIMITS.configBytesMax).catch(() => undefined);
+    environment = text === undefined ? options.env : { ...options.parseEnv(text), ...definedOf(options.env) };
   }
 
-  async function snapshotOf(file: FileRead): Promise<Snapshot> {
+  async function snapshotOf(file: MainFile, texts?: Texts): Promise<Snapshot> {
+    const base = { path: file.path, exists: file.text !== undefined, watched: [file.path, envFile] };
     if (file.error !== undefined) {
       const error = { layer: "file" as const, file: file.path, key: "", message: file.error };
-      return { ...readOf(file), valid: false, errors: [error], warnings: [] };
+      const nothing = { ...base, hash: hashOf([], options.crypto), source: undefined, warnings: [] };
+      return { ...nothing, exists: file.exists, valid: false, errors: [error] };
     }
-    // Loaded when there is something to judge: schema and parser are most of what a start would take.
-    const { judge } = await import("./judge.ts");
-    const input = { sections: sections(), file: file.path, text: file.text, env, flags };
-    return { ...readOf(file), ...judge(input) };
+    const [{ judge }, { readSource }] = await Promise.all([import("./judge.ts"), import("./source.ts")]);
+    const parts = { files, home: options.home, ...(texts && { texts }) };
+    const source = file.text === undefined ? undefined : await readSource(file.path, file.text, parts);
+    const judged = judge({
+      settings: await settingsOnce(),
+      source,
+      file: file.path,
+      env: environment,
+      flags,
+      overrides,
+    });
+    const hash = hashOf([...(source?.texts.values() ?? [])], options.crypto);
+    return { ...base, hash, source, watched: [...base.watched, ...(source?.watched ?? [])], ...judged };
   }
 
-  function plainOf(file: FileRead): LoadedSnapshot | undefined {
-    if (file.exists || file.error !== undefined || !defaults) return undefined;
-    const config = plainConfig(defaults, { env, flags });
+  async function mainFile(texts: Texts | undefined): Promise<MainFile> {
+    for (const path of texts ? paths.configCandidates : []) {
+      const text = texts?.get(path);
+      if (text !== undefined) return { path, exists: true, text, error: undefined };
+    }
+    return findFile(options, paths);
+  }
+
+  function plainOf({ path, exists, error }: MainFile): LoadedSnapshot | undefined {
+    if (exists || error !== undefined || !defaults || overrides.size > 0) return undefined;
+    const config = plainConfig(defaults, { env: environment, flags });
     if (!config) return undefined;
     const { token } = config.gateway.auth;
     return {
-      ...readOf(file),
+      path,
+      exists,
+      hash: hashOf([], options.crypto),
+      source: undefined,
+      watched: [path, envFile],
       valid: true,
       config,
       warnings: [],
@@ -85,10 +130,16 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
 
   return {
     paths,
-    settings: async () => (await import("./judge.ts")).settingsOf(sections()),
-    readConfigFileSnapshot: async () => snapshotOf(await readFile(options, paths)),
+    overrides,
+    settings: settingsOnce,
+    environment: () => environment,
+    async readConfigFileSnapshot(texts) {
+      await readEnvironment();
+      return snapshotOf(await mainFile(texts), texts);
+    },
     async load() {
-      const file = await readFile(options, paths);
+      await readEnvironment();
+      const file = await findFile(options, paths);
       const snapshot = plainOf(file) ?? (await snapshotOf(file));
       if (snapshot.valid) inForce = snapshot.config;
       return snapshot;
@@ -97,38 +148,51 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
       if (!inForce) throw new Error("Cannot read the configuration: none has been loaded");
       return inForce;
     },
+    use: (config) => void (inForce = config),
   };
 }
 
-interface FileRead {
+/** A variable that is not set must not hide one of the file. */
+function definedOf(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
+}
+
+interface MainFile {
   readonly path: string;
   readonly exists: boolean;
   readonly text: string | undefined;
   readonly error: string | undefined;
 }
 
-async function readFile({ files }: ConfigStoreOptions, paths: Paths): Promise<FileRead> {
+async function findFile(options: ConfigStoreOptions, paths: Paths): Promise<MainFile> {
   for (const path of paths.configCandidates) {
-    try {
-      const text = await files.readText(path, LIMITS.configBytesMax);
-      if (text !== undefined) return { path, exists: true, text, error: undefined };
-    } catch (error) {
-      // The file is named in front of every issue of it.
-      const reason = (error instanceof Error ? error.message : String(error)).replace(
-        /^Cannot \w+ file "[^"]*": /,
-        "",
-      );
-      return {
-        path,
-        exists: true,
-        text: undefined,
-        error: `Cannot read configuration: ${reason}`,
-      };
-    }
+    const file = await readFile(options, path);
+    if (file.exists) return file;
   }
-  const path = paths.configDefault;
   const error = paths.configNamed ? "Cannot read configuration: there is no such file" : undefined;
-  return { path, exists: false, text: undefined, error };
+  return { path: paths.configDefault, exists: false, text: undefined, error };
+}
+
+async function readFile({ files }: ConfigStoreOptions, path: string): Promise<MainFile> {
+  try {
+    const text = await files.readText(path, LIMITS.configBytesMax);
+    return { path, exists: text !== undefined, text, error: undefined };
+  } catch (error) {
+    // The file is named in front of every issue of it.
+    const message = error instanceof Error ? error.message : String(error);
+    const reason = message.replace(/^Cannot \w+ file "[^"]*": /, "");
+    return { path, exists: true, text: undefined, error: `Cannot read configuration: ${reason}` };
+  }
+}
+
+/**
+ * What a writer names to show which text it has seen: SHA-256, hexadecimal, of the file's text; where it
+ * includes others, of the hashes of all of them, the main one first.
+ */
+export function hashOf(texts: readonly string[], crypto: Pick<Crypto, "sha256">): string {
+  const [first = "", ...rest] = texts.map((text) => toHex(crypto.sha256(text)));
+  if (texts.length === 0) return toHex(crypto.sha256(""));
+  return rest.length === 0 ? first : toHex(crypto.sha256([first, ...rest].join("\n")));
 }
 
 function toHex(bytes: Uint8Array): string {

@@ -91,6 +91,9 @@ export const LIMITS = {
   /** Silence of an HTTP client, seconds; an answer that is being worked out may take longer. */
   httpIdleSeconds: 30,
 
+  /** What clients get to close their sockets before a restart goes on, and how long it is said to take. */
+  restartGraceMs: 250,
+  restartExpectedMs: 1_000,
   /** What running calls and runs get at a stop. */
   drainMs: 5_000,
 
@@ -129,8 +132,20 @@ export const LIMITS = {
   wakeTriggersMax: 32,
   wakeTriggerCharsMax: 64,
 
-  /** Configuration file. */
+  /** Configuration file, and each file it includes. */
   configBytesMax: 1024 * 1024,
+  /** Characters of a setting's key, and keys that one write may name to drop. */
+  configKeyCharsMax: 500,
+  configDropMax: 1_000,
+  /** Backups of the configuration: each is what was there before one write. */
+  configBackupsMax: 10,
+  /** Settings changed while the gateway runs, default of `gateway.reload.debounceMs`: quiet after an edit. */
+  configDebounceMs: 100,
+  /** Distance of the looks at the files themselves, for what the watcher of the system misses. */
+  configPollMs: 2_000,
+  /** How long `config.apply` waits for its confirmation, least and most. */
+  configConfirmMsMin: 1_000,
+  configConfirmMsMax: 60 * 60_000,
   /** Shorter secrets are not hidden in logs: they would hide half of every ordinary line. */
   hiddenCharsMin: 6,
   /** Characters of one field of a log line. */

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { configContract } from "./config/contract.ts";
 import { runsContract } from "./runs/contract.ts";
 import { sessionsContract } from "./sessions/contract.ts";
 import { systemContract } from "./system/contract.ts";
@@ -8,7 +9,13 @@ import { voicewakeContract } from "./voicewake/contract.ts";
  * What the gateway itself says, without anyone to answer it: read by the generator, `gateway schema` and
  * the tests.
  */
-export const contracts = [systemContract, sessionsContract, runsContract, voicewakeContract] as const;
+export const contracts = [
+  systemContract,
+  configContract,
+  sessionsContract,
+  runsContract,
+  voicewakeContract,
+] as const;
 
 /** The sections that features add to the configuration. */
 export function configSections(): Record<string, z.ZodObject> {

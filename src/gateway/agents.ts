@@ -14,21 +14,24 @@ export interface Agents {
   waiting(): string[];
   /** Looks for a model where none is configured and says what it found; tries those that are. */
   detect(): Promise<void>;
+  /** Begins anew with the configuration as it is now; runs that go on keep the agent they began with. */
+  renew(): void;
 }
 
-export function createAgents({ timers, clock, process }: Platform, { store, log }: Loaded): Agents {
-  const detect = createDetector({ env: process.env, fetch, timers });
+/** The sections whose settings need it. */
+export const AGENT_SECTIONS = ["agents", "models"];
+
+export function createAgents({ timers, clock }: Platform, { store, log }: Loaded): Agents {
   const isConfigured = (): boolean => configuredModel(store) !== undefined;
   let found: string | undefined;
-  const runner = createRunner({
-    config: () => store.current(),
-    env: process.env,
-    detect,
-    fetch,
-    timers,
-    clock,
-    log,
-  });
+  let { runner, detect } = begin();
+
+  function begin(): { readonly runner: Runner; readonly detect: ReturnType<typeof createDetector> } {
+    const env = store.environment();
+    const find = createDetector({ env, fetch, timers });
+    const config = (): ReturnType<ConfigStore["current"]> => store.current();
+    return { runner: createRunner({ config, env, detect: find, fetch, timers, clock, log }), detect: find };
+  }
 
   /** A model that nobody can open is told now, not to whoever sends the first message. */
   async function check(): Promise<void> {
@@ -44,15 +47,24 @@ export function createAgents({ timers, clock, process }: Platform, { store, log 
     }
   }
 
+  async function look(): Promise<void> {
+    if (isConfigured()) return check();
+    const { model, line } = await detect();
+    found = model;
+    log.info(line);
+  }
+
+  const detectNow = (): Promise<void> =>
+    look().catch((error: unknown) => log.error("model detection failed", { error: String(error) }));
+
   return {
-    runner,
+    runner: { open: (models) => runner.open(models) },
     defaultModel: () => configuredModel(store) ?? found ?? "",
     waiting: () => (isConfigured() || found !== undefined ? [] : ["models"]),
-    async detect(): Promise<void> {
-      if (isConfigured()) return check();
-      const { model, line } = await detect();
-      found = model;
-      log.info(line);
+    detect: detectNow,
+    renew() {
+      ({ runner, detect } = begin());
+      void detectNow();
     },
   };
 }

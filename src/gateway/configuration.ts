@@ -1,9 +1,11 @@
 import type { Flag } from "../config/env.ts";
 import { formatIssue } from "../config/issues.ts";
 import { DEFAULTS } from "../config/defaults.ts";
+import type { ConfigIssue } from "../config/issues.ts";
 import { type ConfigStore, createConfigStore, type LoadedSnapshot } from "../config/store.ts";
 import { configSections } from "../features/contracts.ts";
-import { createLog, type LogFormat } from "../platform/log.ts";
+import { parseEnv } from "../platform/env-file.ts";
+import { createLog } from "../platform/log.ts";
 import type { Database, Log, Platform } from "../ports.ts";
 import { EXIT, orEnd, StartError } from "./errors.ts";
 import { readHolder } from "./holder.ts";
@@ -17,10 +19,15 @@ export interface GatewayFlags {
   readonly logFormat?: string;
 }
 
+type Usable = Extract<LoadedSnapshot, { readonly valid: true }>;
+
 /** The configuration in force, and the log it asks for. */
 export interface Loaded {
   readonly store: ConfigStore;
-  readonly snapshot: Extract<LoadedSnapshot, { readonly valid: true }>;
+  /** What is in force. */
+  readonly snapshot: Usable;
+  /** What is wrong with the files, where an older copy of them is in force. */
+  readonly errors: readonly ConfigIssue[];
   readonly log: Log;
   /** Texts the log hides. */
   readonly secrets: string[];
@@ -42,6 +49,7 @@ export async function loadConfiguration(
   const store = createConfigStore({
     files,
     crypto,
+    parseEnv,
     env: process.env,
     home: process.home,
     configPath: flags.config,
@@ -50,20 +58,51 @@ export async function loadConfiguration(
     sections: configSections,
     defaults: DEFAULTS,
   });
-  const snapshot = await store.load();
-  if (!snapshot.valid) throw new StartError(EXIT.config, snapshot.errors.map(formatIssue));
+  const loadedNow = await store.load();
+  const snapshot = loadedNow.valid ? loadedNow : await lastGood(platform, store, loadedNow);
+  const errors = loadedNow.valid ? [] : loadedNow.errors;
+  store.use(snapshot.config);
   const secrets = [...snapshot.secrets];
-  const { format, level } = snapshot.config.gateway.log;
-  const logFormat: LogFormat = format;
   const log = createLog({
     sink: process.stderr,
-    format: logFormat,
-    level,
+    format: snapshot.config.gateway.log.format,
+    level: () => store.current().gateway.log.level,
     clock: platform.clock,
     secrets: () => secrets,
   });
+  for (const issue of errors) log.error("configuration not used", { reason: formatIssue(issue) });
+  if (errors.length > 0) {
+    log.error(
+      "SAFE MODE: started on the last configuration that could be used; mend the file, it is followed",
+    );
+  }
   for (const warning of snapshot.warnings) log.warn(formatIssue(warning));
-  return { store, snapshot, log, secrets };
+  return { store, snapshot, errors, log, secrets };
+}
+
+/** The copy of the last files that could be used. @throws StartError 78 when there is none */
+async function lastGood(
+  platform: Platform,
+  store: ConfigStore,
+  { path, errors }: Extract<LoadedSnapshot, { readonly valid: false }>,
+): Promise<Usable> {
+  const { createCopies } = await import("../config/copies.ts");
+  const copies = createCopies({ ...platform, stateDir: store.paths.stateDir });
+  for (const { hash, texts } of await copies.remembered(path)) {
+    const snapshot = await store.readConfigFileSnapshot(texts);
+    if (snapshot.valid && snapshot.hash === hash) return snapshot;
+  }
+  throw new StartError(EXIT.config, errors.map(formatIssue));
+}
+
+/** Converts what the system we replace has left, once; the files are ours to write by now. */
+export async function convertOld(platform: Platform, loaded: Loaded): Promise<Loaded> {
+  const { snapshot, errors, store } = loaded;
+  if (!snapshot.source || errors.length > 0) return loaded;
+  const { convertOldFiles } = await import("./convert-old-files.ts");
+  if (!(await convertOldFiles(platform, loaded))) return loaded;
+  const converted = await store.load();
+  return converted.valid ? { ...loaded, snapshot: converted } : loaded;
 }
 
 /**

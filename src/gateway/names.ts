@@ -3,3 +3,6 @@ export const STATE_FILE = "gateway.json";
 
 /** The token the gateway made at its first start. */
 export const TOKEN_FILE = "gateway.token";
+
+/** A change of the configuration that is undone unless somebody confirms it. */
+export const UNCONFIRMED_FILE = "config-unconfirmed.json";

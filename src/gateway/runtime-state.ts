@@ -1,9 +1,10 @@
 import type { z } from "zod";
 import type { ConfigStore } from "../config/store.ts";
-import type { Loaded } from "./configuration.ts";
 import { toModels } from "../config/values.ts";
 import type { Health } from "../contract/frames.ts";
-import { createLifetime, type Feature, type FeatureContext, type Lifetime } from "../feature.ts";
+import { createLifetime, type Lifetime } from "../feature.ts";
+import { RunningFeatures } from "./running-features.ts";
+import { type ConfigAnswers, createConfigFeature } from "../features/config/feature.ts";
 import { createRunsFeature } from "../features/runs/feature.ts";
 import { runsContract } from "../features/runs/contract.ts";
 import { Journal } from "../features/runs/journal.ts";
@@ -22,10 +23,20 @@ import { Hub } from "../rpc/hub.ts";
 import { createTable, type Table } from "../rpc/table.ts";
 import { VERSION } from "../version.ts";
 
+/** How the configuration is followed while the gateway runs. */
+export interface LiveConfig {
+  answers(): Promise<ConfigAnswers>;
+  status(): ConfigStatus;
+  /** Asks for a restart: when no run is active, or now. */
+  restart(isNow: boolean): void;
+}
+
+export type ConfigStatus = ReturnType<Parameters<typeof createSystemFeature>[0]["status"]>["config"];
+
 /** What the runtime state is made of. */
 export interface RuntimeParts {
   readonly store: ConfigStore;
-  readonly snapshot: Loaded["snapshot"];
+  readonly live: LiveConfig;
   readonly db: Database;
   readonly runner: Runner;
   /** The model of a session nobody gave one, for people. */
@@ -44,6 +55,7 @@ export interface GatewayRuntimeState {
   readonly hub: Hub;
   readonly dispatcher: Dispatcher;
   readonly runs: Runs;
+  readonly features: RunningFeatures;
   readonly lifetime: Lifetime;
   health(): Health;
   metrics(): Metric[];
@@ -87,45 +99,33 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
     health,
     status: () => statusOf(parts, { sessions, health: health() }),
     presence: () => hub.presence(),
+    restart: (isNow) => parts.live.restart(isNow),
     onClients: (work) => hub.onClients(work),
     onRuns: (work) => runs.onCounts(work),
   });
 
-  const state: GatewayRuntimeState = {
+  const isAgent = (id: string): boolean =>
+    id === defaultAgentOf(store) || store.current().agents.list.some((agent) => agent.id === id);
+  const lifetime = createLifetime((error) => log.error("stop failed", { error: String(error) }));
+  const features = new RunningFeatures({ ...parts, table, hub, sectionOf: (one) => sectionOf(store, one) });
+  lifetime.onStop(() => features.stop());
+  features.start([
+    system,
+    createConfigFeature(() => parts.live.answers()),
+    createSessionsFeature({ sessions, isAgent, abortRuns: (key) => runs.abort(key, undefined, "deleted") }),
+    createRunsFeature({ runs, journal, sessions }),
+    createVoicewakeFeature(db),
+  ]);
+  return {
     table,
     hub,
     dispatcher,
     runs,
-    lifetime: createLifetime((error) => log.error("stop failed", { error: String(error) })),
+    features,
+    lifetime,
     health,
     metrics: () => metricsOf(health(), { hub, dispatcher, rssBytes: parts.rssBytes() }),
   };
-  const isAgent = (id: string): boolean =>
-    id === defaultAgentOf(store) || store.current().agents.list.some((agent) => agent.id === id);
-  const features = [
-    system,
-    createSessionsFeature({ sessions, isAgent, abortRuns: (key) => runs.abort(key, undefined, "deleted") }),
-    createRunsFeature({ runs, journal, sessions }),
-    createVoicewakeFeature(db),
-  ];
-  for (const feature of features) startFeature(feature, state, parts);
-  return state;
-}
-
-/** A feature's methods and events are there from here until its lifetime ends. */
-function startFeature(feature: Feature, state: GatewayRuntimeState, parts: RuntimeParts): void {
-  const { clock, timers, crypto, log, store } = parts;
-  const context: FeatureContext = {
-    config: () => sectionOf(store, feature),
-    publish: state.hub.publisher(feature),
-    clock,
-    timers,
-    crypto,
-    log,
-    onStop: state.lifetime.onStop,
-  };
-  const { handlers } = feature.start(context);
-  state.lifetime.onStop(state.table.add(feature, handlers));
 }
 
 /** A feature's section: the root schema has it from that feature's own contract. */
@@ -159,18 +159,13 @@ function runSettings(store: ConfigStore): RunSettings {
 }
 
 function statusOf(parts: RuntimeParts, now: { sessions: Sessions; health: Health }) {
-  const { snapshot, store, runtime } = parts;
+  const { live, store, runtime } = parts;
   const { uptimeMs, clients, runs } = now.health;
   return {
     version: VERSION,
     runtime,
     uptimeMs,
-    config: {
-      path: snapshot.path,
-      hash: snapshot.exists ? snapshot.hash : "",
-      valid: true,
-      warnings: snapshot.warnings.map((warning) => warning.message),
-    },
+    config: live.status(),
     stateDir: store.paths.stateDir,
     model: parts.defaultModel(),
     sessions: now.sessions.count(),

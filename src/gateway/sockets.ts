@@ -17,11 +17,12 @@ import { VERSION } from "../version.ts";
 import type { Loaded } from "./configuration.ts";
 import { EXIT, StartError } from "./errors.ts";
 import type { GatewayRuntimeConfig } from "./runtime-config.ts";
-import type { GatewayRuntimeState } from "./runtime-state.ts";
+import type { GatewayRuntimeState, LiveConfig } from "./runtime-state.ts";
 
 interface AttachParts {
   readonly platform: Platform;
   readonly loaded: Loaded;
+  readonly live: LiveConfig;
   readonly config: GatewayRuntimeConfig;
   readonly state: GatewayRuntimeState;
   readonly waiting: () => string[];
@@ -36,7 +37,8 @@ export interface Handlers {
 }
 
 /** Routes, guards and connections: what a request meets from the port to the dispatcher. */
-export function attachGatewayWsHandlers({ platform, loaded, config, state, waiting }: AttachParts): Handlers {
+export function attachGatewayWsHandlers(parts: AttachParts): Handlers {
+  const { platform, loaded, live, config, state, waiting } = parts;
   const { store, log, snapshot } = loaded;
   const { gateway } = store.current();
   let isAccepting = true;
@@ -62,6 +64,7 @@ export function attachGatewayWsHandlers({ platform, loaded, config, state, waiti
     connection,
     admission,
     waiting,
+    restartOwed: () => live.status().restartOwed,
     settings: () => {
       const { allowedHosts, allowedOrigins, trustedProxies, metrics } = store.current().gateway;
       return {

@@ -30,6 +30,8 @@ export interface HttpParts {
   readonly settings: () => HttpSettings;
   /** Names of the parts that have not started yet. */
   readonly waiting: () => string[];
+  /** Settings that wait for a restart. */
+  readonly restartOwed: () => string[];
   readonly describe: () => OpenRpc;
   readonly metrics: () => Metric[];
 }
@@ -55,9 +57,15 @@ export function createHttpApp(
     return error ? refusal(error) : next();
   });
 
-  app.get("/readyz", () => {
+  app.get("/readyz", (c) => {
+    const { headers } = c.req.raw;
+    // What the configuration lacks is for those who may see it, and no reason to call it not ready.
+    const grant = headers.has("authorization") ? authenticate(parts, c.req.raw, c.env.peer) : undefined;
+    if (grant instanceof RpcError) return refusal(grant);
+    const detail = grant && { restartOwed: parts.restartOwed() };
     const waiting = parts.waiting();
-    return waiting.length === 0 ? json({ status: "ready" }) : json({ status: "starting", waiting }, 503);
+    if (waiting.length === 0) return json({ status: "ready", ...detail });
+    return json({ status: "starting", waiting, ...detail }, 503);
   });
 
   app.get("/ws", (c) => upgrade(parts, c.req.raw, c.env.peer));
@@ -152,6 +160,7 @@ function httpCaller({ connection }: HttpParts, grant: Grant, request: Request): 
     connId: `http-${connection.crypto.id()}`,
     subject: `${grant.credential}:http`,
     scopes: grant.scopes,
+    connectedMs: connection.clock.elapsed(),
     onGone(work) {
       if (request.signal.aborted) {
         work();

@@ -3,6 +3,7 @@ import process from "node:process";
 
 import type { Platform, TextSink } from "../ports.ts";
 import { bunServe } from "./bun-server.ts";
+import { bunWatch } from "./bun-watch.ts";
 import { systemClock, systemTimers } from "./clock.ts";
 import { openDatabase } from "./database.ts";
 import { createFiles } from "./files.ts";
@@ -26,6 +27,7 @@ export function createBunPlatform(): Platform {
     openDatabase,
     lock,
     serve: bunServe,
+    watch: bunWatch,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Platform, TextSink } from "../ports.ts";
 import { systemClock, systemTimers } from "./clock.ts";
 import { openDatabase } from "./database.ts";
 import { denoServe } from "./deno-server.ts";
+import { denoWatch } from "./deno-watch.ts";
 import { createFiles } from "./files.ts";
 import { lock } from "./lock.ts";
 import { Output } from "./output.ts";
@@ -31,6 +32,7 @@ export function createDenoPlatform(): Platform {
     openDatabase,
     lock,
     serve: denoServe,
+    watch: denoWatch,
   };
 }
 

@@ -17,6 +17,8 @@ import { dirname, resolve } from "node:path";
 import process from "node:process";
 
 import type { Files } from "../ports.ts";
+import { entries } from "./entries.ts";
+import { codeOf, wordsOf } from "./failures.ts";
 
 /** The part of the file work that a runtime's own library can do. */
 export interface Directories {
@@ -54,6 +56,7 @@ export function createFiles(directories: Directories = nodeDirectories): Files {
     async remove(path) {
       rmSync(path, { force: true });
     },
+    ...entries,
   };
 }
 
@@ -185,15 +188,9 @@ function openOr(path: string, flags: number, expectedCode: string): number | und
   try {
     return openSync(path, flags, 0o600);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === expectedCode) return undefined;
+    if (codeOf(error) === expectedCode) return undefined;
     throw new Error(`Cannot open file "${path}": ${wordsOf(error)}`, { cause: error });
   }
-}
-
-/** `EACCES: permission denied, open '/a'` without what our own sentence says. */
-function wordsOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return /^E[A-Z0-9]+: ([^,]+), /.exec(error.message)?.[1] ?? error.message;
 }
 
 /** Writes the whole text, puts it on the disk and closes the file, also when that fails. */

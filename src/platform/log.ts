@@ -9,8 +9,8 @@ export type LogOptions = {
   /** One that counts what it had to drop gets a line that says so. */
   readonly sink: TextSink & { readonly dropped?: number };
   readonly format: LogFormat;
-  /** Entries below it are not written. */
-  readonly level: LogLevel;
+  /** Entries below it are not written; asked for with every line. */
+  level(): LogLevel;
   readonly clock: Pick<Clock, "now">;
   /** Texts that no line may hold; asked for with every line, so that new ones count at once. */
   secrets(): readonly string[];
@@ -34,7 +34,7 @@ export function createLog({ sink, format, level, clock, secrets }: LogOptions): 
   let droppedSaid = 0;
 
   const write = (entryLevel: LogLevel, message: string, fields: LogFields = {}): void => {
-    if (LEVELS.indexOf(entryLevel) < LEVELS.indexOf(level)) return;
+    if (LEVELS.indexOf(entryLevel) < LEVELS.indexOf(level())) return;
     sayDropped();
     sink.write(line(clean({ level: entryLevel, message, fields })));
   };

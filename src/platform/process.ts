@@ -3,6 +3,7 @@ import process from "node:process";
 import type { Clock, Process, Stop, TextSink } from "../ports.ts";
 import { systemClock } from "./clock.ts";
 import { splitLines } from "./lines.ts";
+import { runInTerminal } from "./run.ts";
 
 /** What the runtimes do better themselves than through `node:process`, which is slow to load there. */
 type ProcessParts = {
@@ -44,6 +45,7 @@ export function createProcess({ stdout, stderr, isTerminal }: ProcessParts): Pro
       return isTerminal(0);
     },
     lines: () => splitLines(process.stdin),
+    runInTerminal,
     keepFilesPrivate: () => void process.umask(0o077),
     onStopSignal(work) {
       const tell = withoutEchoes(work, systemClock);

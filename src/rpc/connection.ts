@@ -68,6 +68,7 @@ type Phase = "waiting" | "ready" | "closed";
  */
 export class Connection implements SocketHandler, Client, Caller {
   readonly connId: string;
+  readonly connectedMs: number;
   scopes: readonly Scope[] = [];
   scopeMask = 0;
   subject = "";
@@ -98,6 +99,7 @@ export class Connection implements SocketHandler, Client, Caller {
       this.end(CLOSE.slow, "slow consumer: events could not be delivered"),
     );
     this.connId = parts.crypto.id();
+    this.connectedMs = parts.clock.elapsed();
     this.presence = this.#presenceOf("operator", {});
     if (origin.isJsonRpc) {
       this.#codec = jsonrpc;

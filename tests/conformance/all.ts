@@ -1,13 +1,24 @@
 import { databaseSuite } from "./database.ts";
+import { entriesSuite } from "./entries.ts";
 import { filesSuite } from "./files.ts";
 import { lockSuite } from "./lock.ts";
 import { processSuite } from "./process.ts";
 import { serverSuite } from "./server.ts";
 import { socketSuite } from "./socket.ts";
 import type { Subject } from "./suite.ts";
+import { watchSuite } from "./watch.ts";
 
 /** Every suite that a runtime has to pass. */
 export function allSuites(subject: Subject): void {
-  for (const suite of [socketSuite, serverSuite, filesSuite, databaseSuite, lockSuite, processSuite])
+  for (const suite of [
+    socketSuite,
+    serverSuite,
+    filesSuite,
+    entriesSuite,
+    watchSuite,
+    databaseSuite,
+    lockSuite,
+    processSuite,
+  ])
     suite(subject);
 }

@@ -34,6 +34,14 @@ const PARTS: Readonly<Record<string, Part>> = {
     process.stdout.write("end\n");
   },
 
+  /** Says how a program ended, or why it could not begin. */
+  async run({ process }, [program = "", ...args]) {
+    const outcome = await process
+      .runInTerminal([program, ...args])
+      .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+    process.stdout.write(`${outcome}\n`);
+  },
+
   async lock({ lock, process }, [path = ""]) {
     const stop = lock(path);
     process.stdout.write(stop ? "locked\n" : "held by another\n");

@@ -48,6 +48,16 @@ describe("on Deno", () => {
 
 const TAP = /^(ok|not ok) \d+ - (.*)$(?:\n +---\n(.*))?/gm;
 
+test(
+  "on Deno, a program that its flags do not allow is refused in words",
+  async () => {
+    const child = join(import.meta.dir, "child.deno.ts");
+    const outcome = await run([await deno(), "run", "--cached-only", ...DENO_FLAGS, child, "run", "sh"]);
+    expect(outcome).toEqual({ code: 0, output: 'Cannot run "sh": starting programs is not allowed\n' });
+  },
+  INSTALL_MS,
+);
+
 describe("@std/fs on Deno", () => {
   const child = join(import.meta.dir, "child.deno.ts");
   const makeDirectory = async (flags: readonly string[], env: Record<string, string> = {}) => {

@@ -34,6 +34,37 @@ export function processSuite({ platform, test, child }: Subject): void {
     assert.equal(await exit, 0);
   });
 
+  test("process: a program it runs has its streams, its code and its signal", async () => {
+    const reader = startChild(child, ["run", "sh", "-c", 'read line; echo "read $line"; exit 3']);
+    reader.process.stdin.end("grüß\n");
+    assert.equal(await reader.lines.next("what the program says"), "read grüß");
+    assert.equal(await reader.lines.next("its code"), "3");
+    const killed = startChild(child, ["run", "sh", "-c", "kill -TERM $$"]);
+    assert.equal(await killed.lines.next("its end"), "143");
+    for (const { exit } of [reader, killed]) assert.equal(await exit, 0);
+  });
+
+  test("process: while a program runs, the keys that stop are meant for it alone", async () => {
+    const script = "kill -INT $PPID; kill -QUIT $PPID; echo sent; read line; exit 4";
+    const { lines, exit, process } = startChild(child, ["run", "sh", "-c", script]);
+    assert.equal(await lines.next("the keys"), "sent");
+    process.stdin.end("\n");
+    assert.equal(await lines.next("its code"), "4");
+    assert.equal(await exit, 0);
+  });
+
+  for (const [program, state] of [
+    ["no-such-program", "there is no such program"],
+    ["./no/such/program", "there is no such program"],
+    ["/etc/passwd", "it may not be run"],
+  ] as const) {
+    test(`process: "${program}" cannot be run, and it says why`, async () => {
+      const { lines, exit } = startChild(child, ["run", program]);
+      assert.equal(await lines.next("the reason"), `Cannot run "${program}": ${state}`);
+      assert.equal(await exit, 0);
+    });
+  }
+
   test("process: signals to stop are told and do not end it", async () => {
     const { lines, exit, signal } = startChild(child, ["signals"]);
     assert.equal(await lines.next("readiness"), "ready");

@@ -34,6 +34,11 @@ export class Events<T> {
     this.#waiting?.();
   }
 
+  /** Events nobody has taken yet. */
+  get unread(): number {
+    return this.seen.length - this.#read;
+  }
+
   async next(what: string): Promise<T> {
     while (this.#read >= this.seen.length) {
       await within(new Promise<void>((resolve) => (this.#waiting = resolve)), what);

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { ECHO_MODEL, createEchoRuntime } from "../../src/agents/echo.ts";
 import type { Methods } from "../../src/contract/define.ts";
 import { loadConfiguration } from "../../src/gateway/configuration.ts";
-import { createGatewayRuntimeState } from "../../src/gateway/runtime-state.ts";
+import { followConfiguration } from "../../src/gateway/live-config.ts";
+import { createGatewayRuntimeState, type GatewayRuntimeState } from "../../src/gateway/runtime-state.ts";
 import { openDatabase } from "../../src/platform/database.ts";
 import { Admission } from "../../src/rpc/admission.ts";
 import { Authenticator, type Grant } from "../../src/rpc/auth.ts";
@@ -39,8 +40,17 @@ export async function createCore() {
   // Whether a run outlives a power cut is not asked here, and waiting for the disk would take longer than
   // all the rest.
   db.exec("PRAGMA synchronous = OFF");
-  const state = createGatewayRuntimeState({
+  const live = followConfiguration({
+    platform,
+    loaded,
+    broadcast: (event, payload) => state.hub.broadcast(event, payload),
+    apply: async (_plan, config) => loaded.store.use(config),
+    settled: async () => {},
+    restart: () => {},
+  });
+  const state: GatewayRuntimeState = createGatewayRuntimeState({
     ...loaded,
+    live,
     ...ports,
     db,
     runner: { open: async () => ({ model: ECHO_MODEL, runtime: createEchoRuntime(time.timers) }) },

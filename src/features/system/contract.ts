@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { event, method, once } from "../../contract/define.ts";
+import { effect, event, method, once } from "../../contract/define.ts";
 import { Health, PresenceEntry } from "../../contract/frames.ts";
 import { contract } from "../../feature.ts";
 
@@ -10,8 +10,20 @@ const Status = once(() =>
     uptimeMs: z.int(),
     config: z.strictObject({
       path: z.string(),
-      hash: z.string().describe("SHA-256 of the file's text; empty when there is no file"),
-      valid: z.boolean(),
+      hash: z.string().describe("of the files in force; empty when there are none"),
+      valid: z.boolean().describe("false: the files cannot be used as they are, what was before goes on"),
+      error: z
+        .strictObject({
+          file: z.string().optional(),
+          line: z.int().optional(),
+          column: z.int().optional(),
+          message: z.string(),
+        })
+        .optional()
+        .describe("the first thing that is wrong with the files"),
+      restartOwed: z.array(z.string()).describe("settings that wait for a restart"),
+      safeMode: z.boolean().describe("started on a copy of the last files that could be used"),
+      confirmWithinMs: z.int().optional().describe("a change is undone after this time unless confirmed"),
       warnings: z.array(z.string()),
     }),
     stateDir: z.string(),
@@ -37,6 +49,19 @@ export const systemContract = contract({
       summary: "What an operator wants to know at a glance",
       params: () => z.strictObject({}),
       result: Status,
+    }),
+    "system.restart": effect({
+      scope: "admin",
+      summary: "Starts the gateway anew with the configuration as it is now, when no run is active",
+      params: () =>
+        z.strictObject({
+          now: z.boolean().default(false).describe("does not wait for runs; they get a moment to end"),
+        }),
+      result: () =>
+        z.strictObject({
+          ok: z.literal(true),
+          waitsForRuns: z.int().describe("runs that have to end first"),
+        }),
     }),
     "system-presence": method({
       scope: "read",

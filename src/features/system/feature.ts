@@ -13,6 +13,8 @@ export interface SystemParts {
   readonly health: () => Health;
   readonly status: () => Status;
   readonly presence: () => PresenceEntry[];
+  /** Asks for a restart, and comes back at once. */
+  readonly restart: (isNow: boolean) => void;
   /** Called after a client came or went. */
   readonly onClients: (work: () => void) => Stop;
   /** Called after a run came, began or ended. */
@@ -30,6 +32,11 @@ export function createSystemFeature(parts: SystemParts): Feature {
       handlers: {
         health: parts.health,
         status: parts.status,
+        "system.restart": ({ now }) => {
+          const { active, queued } = parts.health().runs;
+          parts.restart(now);
+          return { ok: true as const, waitsForRuns: now ? 0 : active + queued };
+        },
         "system-presence": parts.presence,
       },
     };

@@ -19,6 +19,8 @@ describe("names", () => {
       "CLAWDBOT_GATEWAY_TRUSTED_PROXIES gateway.trustedProxies",
       "CLAWDBOT_GATEWAY_LIMITS_FRAME_BYTES_MAX gateway.limits.frameBytesMax",
       "CLAWDBOT_GATEWAY_LIMITS_CLIENTS_MAX gateway.limits.clientsMax",
+      "CLAWDBOT_GATEWAY_RELOAD_MODE gateway.reload.mode",
+      "CLAWDBOT_GATEWAY_RELOAD_DEBOUNCE_MS gateway.reload.debounceMs",
       "CLAWDBOT_GATEWAY_METRICS_PUBLIC gateway.metrics.public",
       "CLAWDBOT_GATEWAY_LOG_FORMAT gateway.log.format",
       "CLAWDBOT_GATEWAY_LOG_LEVEL gateway.log.level",

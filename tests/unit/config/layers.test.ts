@@ -31,6 +31,8 @@ const SAMPLES: Record<
   "gateway.trustedProxies": { file: ["10.0.0.1"], env: ["::1", ["::1"]], flag: ["10.0.0.3", ["10.0.0.3"]] },
   "gateway.limits.frameBytesMax": { file: 65_536, env: ["65537", 65_537], flag: ["65538", 65_538] },
   "gateway.limits.clientsMax": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "gateway.reload.mode": { file: "off", env: ["hot", "hot"], flag: ["restart", "restart"] },
+  "gateway.reload.debounceMs": { file: 300, env: ["200", 200], flag: ["10", 10] },
   "gateway.metrics.public": { file: true, env: ["false", false], flag: ["true", true] },
   "gateway.log.format": { file: "json", env: ["text", "text"], flag: ["json", "json"] },
   "gateway.log.level": { file: "debug", env: ["warn", "warn"], flag: ["error", "error"] },
@@ -126,7 +128,7 @@ describe("layers", () => {
       fallbacks: [],
     });
     expect(result.warnings.map(formatIssue)).toEqual([
-      "moltbot.json: Not used here: gateway.reload, agents.defaults.workspace, session, plugins, discovery",
+      "moltbot.json: Not used here: agents.defaults.workspace, session, plugins, discovery",
     ]);
   });
 
@@ -184,18 +186,13 @@ describe("errors in the file", () => {
       "a key named like a method",
       '{"gateway":{"toString":1}}',
       [
-        '1:13: Cannot use "gateway.toString": there is no such key; known here: port, bind, mode, auth, allowedHosts, allowedOrigins, trustedProxies, limits, metrics, log',
+        '1:13: Cannot use "gateway.toString": there is no such key; known here: port, bind, mode, auth, allowedHosts, allowedOrigins, trustedProxies, limits, reload, metrics, log',
       ],
     ],
     [
       "a key that has moved",
       '{"gateway":{"token":"x"}}',
       ['1:13: Cannot use "gateway.token": it is called "gateway.auth.token" now'],
-    ],
-    [
-      "an include",
-      '{"$include":"x"}',
-      ['1:2: Cannot use "$include": included files are not read by this version'],
     ],
     [
       "a wrong kind",
@@ -288,7 +285,7 @@ describe("errors in the file", () => {
       "what tells editors the schema, out of its place",
       '{"gateway":{"$schema":"x"}}',
       [
-        '1:13: Cannot use "gateway.$schema": there is no such key; known here: port, bind, mode, auth, allowedHosts, allowedOrigins, trustedProxies, limits, metrics, log',
+        '1:13: Cannot use "gateway.$schema": there is no such key; known here: port, bind, mode, auth, allowedHosts, allowedOrigins, trustedProxies, limits, reload, metrics, log',
       ],
     ],
     [

@@ -15,11 +15,15 @@ describe("references", () => {
     ["a value that looks like a reference is not read again", "${A}", "one"],
   ];
   test.each(cases)("%s", (_, value, resolved) => {
-    expect(resolveReferences(value, lookup)).toEqual({ value: resolved, errors: [], warnings: [] });
+    expect(resolveReferences(value, { variable: lookup })).toEqual({
+      value: resolved,
+      errors: [],
+      warnings: [],
+    });
   });
 
   test("a missing and an empty variable are errors that name it, where they stand", () => {
-    const { errors } = resolveReferences({ a: ["${NOPE}", "${EMPTY}"] }, lookup);
+    const { errors } = resolveReferences({ a: ["${NOPE}", "${EMPTY}"] }, { variable: lookup });
     expect(errors).toEqual([
       { path: ["a", 0], message: "the variable NOPE is not set, or empty" },
       { path: ["a", 1], message: "the variable EMPTY is not set, or empty" },
@@ -28,7 +32,7 @@ describe("references", () => {
 
   test("what only looks like a reference stays, with a warning", () => {
     for (const text of ["${lower}", "${A:-x}", "${", "${}", "${1A}"]) {
-      const { value, errors, warnings } = resolveReferences(text, lookup);
+      const { value, errors, warnings } = resolveReferences(text, { variable: lookup });
       expect(value).toBe(text);
       expect(errors).toEqual([]);
       expect(warnings).toHaveLength(1);
@@ -36,7 +40,7 @@ describe("references", () => {
   });
 
   test("members of Object.prototype are no variables", () => {
-    const { errors } = resolveReferences("${CONSTRUCTOR}${__PROTO__}", createLookup({}, {}));
+    const { errors } = resolveReferences("${CONSTRUCTOR}${__PROTO__}", { variable: createLookup({}, {}) });
     expect(errors).toHaveLength(2);
     expect(createLookup({}, {})("constructor")).toBeUndefined();
   });

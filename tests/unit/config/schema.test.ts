@@ -24,6 +24,7 @@ describe("the schema", () => {
         allowedOrigins: [],
         trustedProxies: [],
         limits: { frameBytesMax: 1_048_576, clientsMax: 1_024 },
+        reload: { mode: "hybrid", debounceMs: 100 },
         metrics: { public: false },
         log: { format: "text", level: "info" },
       },

@@ -50,6 +50,29 @@ describe("secrets", () => {
     expect(secretValues(root, value).toSorted()).toEqual(["CANARY-extra", "CANARY-header"]);
   });
 
+  test("an address is one when it has a password or a telling parameter in it", () => {
+    const value = [
+      "http://me@host/",
+      "wss://me:pass@host",
+      "redis://:pass@host/0",
+      "https://host/v1?model=x&api_key=abc",
+      "http://host/@me",
+      "ssh://me@host",
+      "https://host/v1?monkeys=&page=2",
+      "see https://host/v1?key=abc",
+    ];
+    expect(secretValues(undefined, value)).toEqual(value.slice(0, 4));
+  });
+
+  test("what may be anything is judged by its name, and so is what it is in", () => {
+    const root = z.strictObject({ entries: z.record(z.string(), z.unknown()), one: z.unknown() });
+    const value = {
+      entries: { apiKey: "CANARY-1", hook: { env: { NAME: "CANARY-2" }, headers: { x: "CANARY-3" } } },
+      one: { passwd: "CANARY-4", name: "nobody" },
+    };
+    expect(secretValues(root, value)).toEqual(["CANARY-1", "CANARY-2", "CANARY-3", "CANARY-4"]);
+  });
+
   test("without a schema, names decide", () => {
     const value = {
       botToken: "CANARY",

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import type { Document } from "../../../src/config/document.ts";
 import { readDocument } from "../../../src/config/document.ts";
 import type { Environment, Flag } from "../../../src/config/env.ts";
@@ -8,7 +7,9 @@ import type { Layered } from "../../../src/config/layers.ts";
 import { composeLayers } from "../../../src/config/layers.ts";
 import { leavesOf } from "../../../src/config/leaves.ts";
 import { rootSchema, type Sections } from "../../../src/config/schema.ts";
-import type { Crypto, Files } from "../../../src/ports.ts";
+import { treeOf } from "../../../src/config/tree.ts";
+import { parseEnv } from "../../../src/platform/env-file.ts";
+import { createFiles } from "../../../src/platform/files.ts";
 
 export const schema = rootSchema();
 export const leaves = leavesOf(schema);
@@ -31,30 +32,23 @@ export function layered(text: string | undefined, { env = {}, flags = [], sectio
   const root = sections ? rootSchema(sections) : schema;
   const all = sections ? leavesOf(root) : leaves;
   const document = text === undefined ? undefined : documentOf(text);
+  const file = text === undefined || !document ? undefined : { path: "moltbot.json", text, document };
   return composeLayers({
     schema: root,
     leaves: all,
     names: envNames(all),
     file: "moltbot.json",
-    document,
+    tree: file && treeOf(file.document.value, { file, path: [] }),
     env,
     flags,
   });
 }
 
 /** Real files and digests, as the store needs them. */
-export const machine: { readonly files: Pick<Files, "readText">; readonly crypto: Pick<Crypto, "sha256"> } = {
-  files: {
-    async readText(path, bytesMax) {
-      const bytes = await readFile(path).catch((error: unknown) => {
-        if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-        throw error;
-      });
-      if (bytes && bytes.length > bytesMax) throw new Error(`it is larger than ${bytesMax} bytes`);
-      return bytes?.toString("utf8");
-    },
-  },
-  crypto: { sha256: (text) => createHash("sha256").update(text).digest() },
+export const machine = {
+  files: createFiles(),
+  crypto: { sha256: (text: string) => createHash("sha256").update(text).digest() },
+  parseEnv,
 };
 
 /** The example of the protocol document, as people will copy it. */

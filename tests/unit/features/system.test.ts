@@ -14,6 +14,9 @@ function setup() {
       throw new Error("not asked for here");
     },
     presence: () => hub.presence(),
+    restart: () => {
+      throw new Error("not asked for here");
+    },
     onClients(work) {
       changes.clients = work;
       return () => {};

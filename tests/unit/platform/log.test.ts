@@ -16,7 +16,13 @@ function setUp(options: { format?: LogFormat; level?: LogLevel; secrets?: readon
     flush: () => Promise.resolve(),
   };
   const atMs = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
-  const log = createLog({ sink, format, level, clock: { now: () => atMs }, secrets: () => secrets });
+  const log = createLog({
+    sink,
+    format,
+    level: () => level,
+    clock: { now: () => atMs },
+    secrets: () => secrets,
+  });
   return {
     log,
     sink,

@@ -11,7 +11,7 @@ import { createLocalGateway } from "../../support/local.ts";
 function setup(scopes: readonly Scope[] = ["read", "write"], subject = "token:test") {
   const sample = createSample();
   const gateway = createLocalGateway({ features: [sample.feature] });
-  const caller: Caller = { connId: "c", subject, scopes, onGone: () => () => {} };
+  const caller: Caller = { connId: "c", subject, scopes, connectedMs: 0, onGone: () => () => {} };
   const ask = async (name: string, params?: unknown, who = caller): Promise<Reply> =>
     gateway.dispatcher.dispatch(name, params, who);
   return { sample, gateway, caller, ask };
@@ -186,7 +186,7 @@ describe("idempotency", () => {
       },
     }));
     const gateway = createLocalGateway({ features: [slow] });
-    const caller: Caller = { connId: "c", subject: "s", scopes: ["read"], onGone: () => () => {} };
+    const caller: Caller = { connId: "c", subject: "s", scopes: ["read"], connectedMs: 0, onGone: () => () => {} };
     const both = [1, 2].map(async () =>
       gateway.dispatcher.dispatch("slow.set", { idempotencyKey: "k" }, caller),
     );

@@ -1,0 +1,55 @@
+import { type Draft, valueDraft } from "./draft.ts";
+import { agentIntoDefaults, identityIntoAgent } from "./migrations/agents.ts";
+import { bindingAccount, bindingChannel, queueByChannel, sendPolicyChannel } from "./migrations/bindings.ts";
+import {
+  allowFromIntoWhatsapp,
+  channelsIntoOne,
+  mentionIntoGroups,
+  telegramMention,
+} from "./migrations/channels.ts";
+import { gatewayToken } from "./migrations/gateway.ts";
+import type { Migration } from "./migrations/migration.ts";
+import { modelChoice } from "./migrations/models.ts";
+import { routingAgents, routingRest } from "./migrations/routing.ts";
+import { claudeCliMode, toolsBash, ttsAuto } from "./migrations/tools.ts";
+import { plainValues } from "./migrations/values.ts";
+
+/**
+ * In the order in which running each once suffices: what moves a part comes before what changes it there,
+ * and the narrower of two old keys with one new place comes first.
+ */
+export const MIGRATIONS: readonly Migration[] = [
+  routingAgents,
+  routingRest,
+  bindingChannel,
+  bindingAccount,
+  sendPolicyChannel,
+  queueByChannel,
+  channelsIntoOne,
+  allowFromIntoWhatsapp,
+  telegramMention,
+  mentionIntoGroups,
+  gatewayToken,
+  claudeCliMode,
+  toolsBash,
+  ttsAuto,
+  agentIntoDefaults,
+  modelChoice,
+  identityIntoAgent,
+  ...plainValues,
+];
+
+/** A configuration as it is said today, and each change in words. What was given is left as it is. */
+export function migrateLegacyConfig(parsed: Record<string, unknown>): {
+  config: Record<string, unknown>;
+  changes: readonly string[];
+} {
+  const draft = valueDraft(parsed);
+  const changes = migrateDraft(draft);
+  return { config: draft.value, changes };
+}
+
+/** Runs all migrations. @returns each change in words; none where nothing was old */
+export function migrateDraft(draft: Draft): readonly string[] {
+  return MIGRATIONS.flatMap((migration) => (migration.detect(draft) ? migration.apply(draft) : []));
+}

@@ -1,0 +1,190 @@
+import { createScanner } from "jsonc-parser";
+import { readDocument } from "./document.ts";
+import { EditError } from "./edit.ts";
+import { isEqual } from "./equal.ts";
+import { isObject, keyOf, quote } from "./leaves.ts";
+import type { Path } from "./leaves.ts";
+import { migrateDraft } from "./migrate.ts";
+import { changesOf, droppedKeys, mergePatch } from "./patch.ts";
+import { restoreRedacted, restoreRedactedText } from "./redact.ts";
+import { textDraft } from "./text-draft.ts";
+import type { SourceFile } from "./tree.ts";
+
+/** What somebody wants the configuration to be. */
+export type Intent =
+  /** One key's value; `drop` as for `replace`. */
+  | { readonly kind: "set"; readonly path: Path; readonly value: unknown; readonly drop: readonly Path[] }
+  | { readonly kind: "unset"; readonly path: Path }
+  /** RFC 7396; lists of things with an id by id. */
+  | { readonly kind: "patch"; readonly patch: unknown }
+  /** The whole: its text if that has comments or includes files or nothing is there yet, else its meaning. */
+  | {
+      readonly kind: "replace";
+      readonly text: string;
+      /** The text in any case: it is the main file's own, edited. */
+      readonly isVerbatim?: boolean;
+      /** Keys that may go. */
+      readonly drop: readonly Path[];
+      /** Takes out of the meaning what was only shown and is not meant to be written. */
+      readonly strip?: (value: unknown) => unknown;
+    }
+  /** Nothing but what reading it has to convert. */
+  | { readonly kind: "convert" };
+
+export interface Rewritten {
+  /** Texts that are not what they were, by path. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** What was moved or converted on the way, in words. */
+  readonly changes: readonly string[];
+}
+
+type Files = readonly [SourceFile, ...SourceFile[]];
+
+/**
+ * The texts that say what is wanted and are otherwise as their author left them.
+ *
+ * @param files as read, the main one first; an empty main one when there is none yet
+ * @throws EditError saying why it cannot be
+ */
+export function rewrite(files: Files, intent: Intent): Rewritten {
+  const [main] = files;
+  const draft = textDraft(files);
+  const converted = files.filter(({ text, document }) => text !== document.text);
+  const changes = [...converted.map(({ path }) => `converted "${path}" from JSON5`), ...migrateDraft(draft)];
+  const before = draft.value();
+  if (intent.kind === "replace" && isText(intent, before)) {
+    const text = restoredText(intent.text, draft.texts.get(main.path) ?? "");
+    const next = textDraft([{ ...main, text, document: documentOf(text) }, ...files.slice(1)]);
+    refuseDrops(before, next.value(), intent.drop);
+    return { texts: changedTexts(files, new Map([...draft.texts, [main.path, text]])), changes };
+  }
+  const { after, mayGo } = wanted(intent, before);
+  refuseDrops(before, after, mayGo);
+  for (const change of changesOf(before, after)) draft.change(change);
+  if (!isEqual(draft.value(), after)) {
+    throw new EditError(
+      "Cannot change the configuration: it is put together from files in a way that forbids it",
+    );
+  }
+  return { texts: changedTexts(files, draft.texts), changes };
+}
+
+interface Wanted {
+  readonly after: unknown;
+  /** Keys whose loss is part of the wish. */
+  readonly mayGo: readonly Path[];
+}
+
+function wanted(intent: Intent, before: unknown): Wanted {
+  switch (intent.kind) {
+    case "set": {
+      const { value, missing } = restoreRedacted(assigned(before, intent.path, intent.value), before);
+      refuseMissing(missing);
+      return { after: value, mayGo: intent.drop };
+    }
+    case "unset":
+      return { after: assigned(before, intent.path, undefined), mayGo: [intent.path] };
+    case "patch": {
+      const { value, missing } = restoreRedacted(mergePatch(before, intent.patch), before);
+      refuseMissing(missing);
+      return { after: value, mayGo: nullsOf(intent.patch, []) };
+    }
+    case "replace": {
+      const next = documentOf(intent.text).value;
+      const { value, missing } = restoreRedacted(intent.strip?.(next) ?? next, before);
+      refuseMissing(missing);
+      return { after: value, mayGo: intent.drop };
+    }
+    case "convert":
+      return { after: before, mayGo: [] };
+  }
+}
+
+/** The text has to say more than its meaning; or there is nothing to keep. */
+function isText(intent: Extract<Intent, { readonly kind: "replace" }>, before: unknown): boolean {
+  const isEmpty = isObject(before) && Object.keys(before).length === 0;
+  return (
+    isEmpty || intent.isVerbatim === true || intent.text.includes('"$include"') || hasComment(intent.text)
+  );
+}
+
+function hasComment(text: string): boolean {
+  const scanner = createScanner(text);
+  for (;;) {
+    scanner.scan();
+    const start = scanner.getTokenOffset();
+    if (start >= text.length) return false;
+    if (text[start] === "/") return true;
+  }
+}
+
+function documentOf(text: string) {
+  const reading = readDocument(text);
+  if (reading.ok) return reading.document;
+  const { line = 1, column = 1, reason = "" } = reading.errors[0] ?? {};
+  throw new EditError(`Cannot read the new configuration: line ${line}, column ${column}: ${reason}`);
+}
+
+function restoredText(text: string, before: string): string {
+  documentOf(text);
+  const restored = restoreRedactedText(text, before);
+  if (!restored.ok) refuseMissing(restored.paths);
+  return restored.ok ? restored.text : text;
+}
+
+function refuseMissing(paths: readonly Path[]): void {
+  const [first] = paths;
+  if (!first) return;
+  throw new EditError(
+    `Cannot write ${quote(keyOf(first))}: *** stands for a hidden secret, and there is none to keep`,
+  );
+}
+
+function refuseDrops(before: unknown, after: unknown, mayGo: readonly Path[]): void {
+  const dropped = droppedKeys(before, after).filter(
+    (path) => !mayGo.some((start) => startsWith(path, start)),
+  );
+  if (dropped.length === 0) return;
+  const names = dropped.map((path) => quote(keyOf(path)));
+  const rest = names.length > 5 ? ` and ${names.length - 5} more` : "";
+  throw new EditError(
+    `Cannot write configuration: it would drop ${names.slice(0, 5).join(", ")}${rest}, which nobody named`,
+  );
+}
+
+function startsWith(path: Path, start: Path): boolean {
+  return start.length <= path.length && start.every((step, index) => String(path[index]) === String(step));
+}
+
+/** What a merge patch takes away by name. */
+function nullsOf(patch: unknown, path: Path): Path[] {
+  if (patch === null) return [path];
+  if (!isObject(patch)) return [];
+  return Object.entries(patch).flatMap(([name, value]) => nullsOf(value, [...path, name]));
+}
+
+/** A copy with another value at a path; undefined takes it away. */
+function assigned(root: unknown, path: Path, value: unknown): unknown {
+  const [step, ...rest] = path;
+  if (step === undefined) return value;
+  if (Array.isArray(root)) {
+    const index = Number(step);
+    const isPlace = Number.isInteger(index) && index >= 0 && index <= root.length;
+    if (!isPlace)
+      throw new EditError(`Cannot change element ${quote(String(step))}: the list has ${root.length}`);
+    const items: unknown[] = [...root];
+    const item = assigned(items[index], rest, value);
+    items.splice(index, 1, ...(item === undefined ? [] : [item]));
+    return items;
+  }
+  const own = isObject(root) ? root : {};
+  const { [step]: old, ...others } = own;
+  const item = value === undefined && old === undefined ? undefined : assigned(old, rest, value);
+  if (item === undefined) return others;
+  return { ...own, [step]: item };
+}
+
+function changedTexts(files: Files, texts: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const old = new Map(files.map(({ path, text }) => [path, text]));
+  return new Map([...texts].filter(([path, text]) => old.get(path) !== text));
+}

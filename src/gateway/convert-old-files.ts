@@ -1,0 +1,43 @@
+import { createCopies } from "../config/copies.ts";
+import { createConfigWriter, targetOf } from "../config/writer.ts";
+import type { Platform } from "../ports.ts";
+import type { Loaded } from "./configuration.ts";
+
+/**
+ * Writes what the files of the system we replace mean into files of ours, once: those with its older name,
+ * and those in JSON5. The old ones stay beside them. Old keys alone are no reason to write.
+ *
+ * @returns true when the files are not what was loaded any more
+ */
+export async function convertOldFiles(
+  platform: Platform,
+  { store, snapshot, log }: Loaded,
+): Promise<boolean> {
+  const { source, path } = snapshot;
+  if (!source) return false;
+  const json5 = source.files.filter(({ text, document }) => text !== document.text);
+  const isOldName = targetOf(path, store) !== path;
+  for (const change of source.changes) log.info("configuration read as of today", { change });
+  if (json5.length === 0 && !isOldName) return false;
+  const copies = createCopies({ ...platform, stateDir: store.paths.stateDir });
+  const writer = createConfigWriter({ ...platform, store, copies });
+  try {
+    for (const { path: old, text } of isOldName ? [] : json5) await keepBeside(platform, old, text);
+    const { after } = await writer.write({ kind: "convert" }, { baseHash: snapshot.hash });
+    log.info("configuration converted, the old file is kept beside it", { from: path, to: after.path });
+    return true;
+  } catch (error) {
+    // A directory that may not be written is no reason not to start: all was read.
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn("configuration not converted, it is read as it is", { path, reason });
+    return false;
+  }
+}
+
+async function keepBeside({ files }: Platform, path: string, text: string): Promise<void> {
+  for (let count = 1; ; count += 1) {
+    const name = count === 1 ? `${path}.json5` : `${path}.${count}.json5`;
+    if (await files.writeNew(name, text)) return;
+    if ((await files.readText(name, Number.MAX_SAFE_INTEGER)) === text) return;
+  }
+}

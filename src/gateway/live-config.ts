@@ -1,0 +1,104 @@
+import { type FileWatch, watchFiles } from "../config/watch.ts";
+import type { Config } from "../config/schema.ts";
+import { LIMITS } from "../contract/limits.ts";
+import { once } from "../contract/define.ts";
+import { errorText } from "../contract/errors.ts";
+import type { Live, LiveParts } from "./live.ts";
+import { UNCONFIRMED_FILE } from "./names.ts";
+import type { ConfigStatus, LiveConfig } from "./runtime-state.ts";
+
+/** The configuration as it is followed while the gateway runs. */
+export interface FollowedConfig extends LiveConfig {
+  /** Begins to look at the files, and takes up what waited for a confirmation before the last stop. */
+  follow(): Promise<void>;
+  /** The gateway has restarted on what the files say; or, with the reason, it goes on as it was. */
+  restarted(problem?: string): Promise<void>;
+  /** What the files say, as far as it could be used. */
+  latest(): Config;
+  stop(): void;
+}
+
+/**
+ * What has to be there from the start: the watch and the status. Everything that changes a configuration is
+ * loaded when one changes.
+ */
+export function followConfiguration(parts: Omit<LiveParts, "follow">): FollowedConfig {
+  const { platform, loaded } = parts;
+  const { store, snapshot, log } = loaded;
+  let watch: FileWatch | undefined;
+  let loadedLive: Live | undefined;
+  const live = once(async () => {
+    const { createLive } = await import("./live.ts");
+    loadedLive = createLive({ ...parts, follow: (paths) => void watch?.follow(paths).catch(failed) });
+    return loadedLive;
+  });
+  const failed = (error: unknown): void =>
+    log.error("configuration not followed", { error: errorText(error) });
+
+  async function takeUpUnconfirmed(): Promise<void> {
+    const path = `${store.paths.stateDir}/${UNCONFIRMED_FILE}`;
+    const text = await platform.files.readText(path, LIMITS.configKeyCharsMax);
+    if (text === undefined) return;
+    const { confirmation } = await live();
+    const { backup, confirmWithinMs }: Record<string, unknown> = JSON.parse(text);
+    if (typeof backup !== "string" || typeof confirmWithinMs !== "number") return;
+    await confirmation.begin({ backup, confirmWithinMs });
+    confirmation.inForce();
+    log.warn("configuration waits for its confirmation", { confirmWithinMs });
+  }
+
+  return {
+    answers: async () => (await live()).answers,
+    restart: parts.restart,
+    status: () => statusOf(loaded, loadedLive),
+    latest: () => (loadedLive?.reloader.latest() ?? snapshot).config,
+    async follow() {
+      watch = watchFiles({
+        ...platform,
+        watcher: platform,
+        log,
+        pollMs: LIMITS.configPollMs,
+        debounceMs: () => store.current().gateway.reload.debounceMs,
+        changed: () => void live().then(({ reloader }) => reloader.reload(), failed),
+      });
+      await watch.follow(snapshot.watched).catch(failed);
+      await takeUpUnconfirmed().catch(failed);
+      // A file was read, so all that is loaded; and it works, which is worth a copy.
+      if (snapshot.source) await live();
+    },
+    async restarted(problem) {
+      const { reloader, confirmation } = await live();
+      reloader.restarted(problem);
+      if (problem !== undefined) await confirmation.revert();
+      else confirmation.inForce();
+    },
+    stop() {
+      watch?.stop();
+      loadedLive?.confirmation.stop();
+    },
+  };
+}
+
+function statusOf({ snapshot, errors: atStart }: LiveParts["loaded"], live: Live | undefined): ConfigStatus {
+  const { path, hash, exists, warnings } = live?.reloader.latest() ?? snapshot;
+  const errors = live?.reloader.errors() ?? atStart;
+  const [first] = errors;
+  const waiting = live?.confirmation.waiting;
+  return {
+    path,
+    hash: exists ? hash : "",
+    valid: first === undefined,
+    ...(first && {
+      error: {
+        message: first.message,
+        ...(first.file !== undefined && { file: first.file }),
+        ...(first.line !== undefined && { line: first.line }),
+        ...(first.column !== undefined && { column: first.column }),
+      },
+    }),
+    restartOwed: [...(live?.reloader.restartOwed() ?? [])],
+    safeMode: atStart.length > 0 && first !== undefined,
+    ...(waiting && { confirmWithinMs: waiting.confirmWithinMs }),
+    warnings: warnings.map((warning) => warning.message),
+  };
+}

@@ -1,0 +1,105 @@
+import { createCopies } from "../config/copies.ts";
+import type { ReloadPlan } from "../config/plan.ts";
+import { type ConfigReloader, startGatewayConfigReloader } from "../config/reloader.ts";
+import type { Config } from "../config/schema.ts";
+import { createConfigWriter } from "../config/writer.ts";
+import { errorText } from "../contract/errors.ts";
+import { createConfigAnswers } from "../features/config/answers.ts";
+import { Confirmation, type Waiting } from "../features/config/confirmation.ts";
+import type { ConfigAnswers } from "../features/config/feature.ts";
+import { ConfigService, problemOf } from "../features/config/service.ts";
+import type { Platform } from "../ports.ts";
+import { VERSION } from "../version.ts";
+import type { Loaded } from "./configuration.ts";
+import { UNCONFIRMED_FILE } from "./names.ts";
+
+export interface LiveParts {
+  readonly platform: Platform;
+  readonly loaded: Loaded;
+  /** Sends an event to the clients of now. */
+  readonly broadcast: (event: string, payload: object) => void;
+  /** Puts `config` in force, with the plan's features started anew; rejects with everything as it was. */
+  readonly apply: (plan: ReloadPlan, config: Config) => Promise<void>;
+  /** Resolves when no restart is going on. */
+  readonly settled: () => Promise<void>;
+  readonly restart: (isNow: boolean) => void;
+  readonly follow: (paths: readonly string[]) => void;
+}
+
+/** All that is needed to change the configuration while the gateway runs. */
+export interface Live {
+  readonly reloader: ConfigReloader;
+  readonly confirmation: Confirmation;
+  readonly answers: ConfigAnswers;
+}
+
+/** Secrets of configurations that were: lines about them may still come. */
+const SECRETS_MAX = 1_000;
+
+export function createLive(parts: LiveParts): Live {
+  const { platform, loaded } = parts;
+  const { store, log, secrets } = loaded;
+  const copies = createCopies({ ...platform, stateDir: store.paths.stateDir });
+  const writer = createConfigWriter({ ...platform, store, copies });
+  const reloader = startGatewayConfigReloader({
+    initialConfig: loaded.snapshot,
+    initialErrors: loaded.errors,
+    current: () => store.current(),
+    settings: () => store.settings(),
+    async readSnapshot() {
+      await parts.settled();
+      return store.readConfigFileSnapshot();
+    },
+    onHotReload: parts.apply,
+    onRestart: () => parts.restart(false),
+    watchPath: parts.follow,
+    onReloaded(reloaded) {
+      parts.broadcast("config.changed", reloaded);
+      void remember();
+    },
+    onRejected: (hash, errors) => parts.broadcast("config.rejected", { hash, errors: errors.map(problemOf) }),
+    onSecrets(found) {
+      for (const secret of found) if (!secrets.includes(secret)) secrets.push(secret);
+      secrets.splice(0, Math.max(secrets.length - SECRETS_MAX, 0));
+    },
+    log,
+  });
+  const confirmation = new Confirmation({
+    ...platform,
+    log,
+    keep: (waiting) => keepWaiting(parts, waiting),
+    async revert(backup) {
+      await service.revert(backup);
+      // Nobody could get in: there is no waiting for runs.
+      if (reloader.restartOwed().length > 0) parts.restart(true);
+    },
+  });
+  const service = new ConfigService({ store, writer, copies, reloader, confirmation });
+
+  /** What works is what the next start falls back to. */
+  async function remember(): Promise<void> {
+    const { source, hash } = reloader.latest();
+    if (!source) return;
+    await copies
+      .remember(hash, source.texts)
+      .catch((error: unknown) => log.warn("last good configuration not kept", { error: errorText(error) }));
+  }
+
+  if (loaded.errors.length === 0) void remember();
+  const answers = createConfigAnswers({
+    service,
+    store,
+    copies,
+    reloader,
+    confirmation,
+    version: VERSION,
+  });
+  return { reloader, confirmation, answers };
+}
+
+/** On disk: a start that follows a crash goes on waiting. */
+async function keepWaiting({ platform, loaded }: LiveParts, waiting: Waiting | undefined): Promise<void> {
+  const path = `${loaded.store.paths.stateDir}/${UNCONFIRMED_FILE}`;
+  if (waiting) await platform.files.replace(path, `${JSON.stringify(waiting)}\n`);
+  else await platform.files.remove(path);
+}

@@ -1,0 +1,55 @@
+import { lstatSync, readdirSync, realpathSync, rmSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+
+import type { Files, FileStat } from "../ports.ts";
+import { codeOf, wordsOf } from "./failures.ts";
+
+/** What a path can mean that leads nowhere: a name or a parent is missing, or links go in a circle. */
+const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
+
+/** What is under which name, through `node:fs`. */
+export const entries: Pick<Files, "realPath" | "stat" | "list" | "removeDir"> = {
+  realPath: async (path) => unlessAbsent(() => realpathSync.native(path), `Cannot resolve path "${path}"`),
+  stat: async (path) => statOf(path),
+  list: async (path) =>
+    unlessAbsent(() => readdirSync(path).toSorted(), `Cannot list directory "${path}"`) ?? [],
+  removeDir: async (path) => removeDir(path),
+};
+
+/** Links followed; undefined when there is nothing or it cannot be looked at. */
+export function statOf(path: string): FileStat | undefined {
+  try {
+    const found = statSync(path, { bigint: true });
+    const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
+    return {
+      kind,
+      bytes: Number(found.size),
+      // Nanoseconds since 1970 are more than a number holds exactly.
+      modifiedMs: Number(found.mtimeNs / 1_000n) / 1_000,
+      // File systems give the number of what was removed to what is made next: the birth tells them apart.
+      inode: `${found.dev}:${found.ino}:${found.birthtimeNs}`,
+    };
+  } catch {
+    // Whatever the reason, we cannot say what is there.
+    return undefined;
+  }
+}
+
+function removeDir(given: string): void {
+  // A slash at the end would make the system follow a link.
+  const path = resolve(given);
+  const problem = `Cannot remove directory "${path}"`;
+  const found = unlessAbsent(() => lstatSync(path), problem);
+  if (!found) return;
+  if (!found.isDirectory() && !found.isSymbolicLink()) throw new Error(`${problem}: it is no directory`);
+  unlessAbsent(() => rmSync(path, { recursive: true, force: true }), problem);
+}
+
+function unlessAbsent<T>(work: () => T, problem: string): T | undefined {
+  try {
+    return work();
+  } catch (cause) {
+    if (ABSENT.has(codeOf(cause) ?? "")) return undefined;
+    throw new Error(`${problem}: ${wordsOf(cause)}`, { cause });
+  }
+}
