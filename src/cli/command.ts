@@ -13,7 +13,9 @@ export type CommandInput = {
 export type RunCommand = (input: CommandInput) => Promise<number>;
 
 /** One command as the table has it: all that help and parser need, without the code that does it. */
-export type Command = {
+export type Command = Described & (Single | Group);
+
+type Described = {
   readonly summary: string;
   /** What comes after its name: `METHOD [JSON]`. */
   readonly takes?: string;
@@ -23,7 +25,9 @@ export type Command = {
   readonly about?: readonly string[];
   readonly options: Options;
   readonly examples?: readonly string[];
-  /** The commands it stands for, by the word after its name; alone it shows its help. */
-  readonly commands?: Readonly<Record<string, Command>>;
-  load(): Promise<RunCommand>;
 };
+
+type Single = { load(): Promise<RunCommand>; readonly commands?: never };
+
+/** Stands for the commands that the word after its name chooses; alone it shows its help. */
+type Group = { readonly commands: Readonly<Record<string, Command>> };

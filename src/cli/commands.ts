@@ -61,7 +61,6 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: { ...HELP },
     commands: CONFIG_COMMANDS,
     examples: ["gateway config explain gateway.port", "gateway config set agents.defaults.model ollama/qwen3"],
-    load: async () => (await import("./help.ts")).help,
   },
   restart: {
     summary: "Restart the gateway when no run is active",

@@ -1,13 +1,13 @@
-import { createConfigStore, type Snapshot } from "../config/store.ts";
+import { type ConfigStoreOptions, createConfigStore, type Snapshot } from "../config/store.ts";
 import { configSections } from "../features/contracts.ts";
 import { parseEnv } from "../platform/env-file.ts";
 import type { Platform } from "../ports.ts";
 import type { Arguments } from "./args.ts";
 import type { Credential } from "./credentials.ts";
 
-/** The configuration of this machine's gateway as it is on disk. Loads the whole schema. */
-export function readConfiguration({ files, crypto, process }: Platform, args: Arguments): Promise<Snapshot> {
-  const store = createConfigStore({
+/** Where this machine's gateway has its configuration from, whether it runs or not. */
+export function storeOptions({ files, crypto, process }: Platform, args: Arguments): ConfigStoreOptions {
+  return {
     files,
     crypto,
     parseEnv,
@@ -16,7 +16,12 @@ export function readConfiguration({ files, crypto, process }: Platform, args: Ar
     configPath: args.text("config"),
     stateDir: args.text("state-dir"),
     sections: configSections,
-  });
+  };
+}
+
+/** The configuration of this machine's gateway as it is on disk. Loads the whole schema. */
+export function readConfiguration(platform: Platform, args: Arguments): Promise<Snapshot> {
+  const store = createConfigStore(storeOptions(platform, args));
   return store.readConfigFileSnapshot();
 }
 

@@ -10,18 +10,40 @@ type Style = Pick<Screen, "bold">;
 
 /** Prints help on the program, or on one command. */
 export const help: RunCommand = ({ screen, args }) => {
-  const [name] = args.positional;
-  screen.write(name === undefined ? programHelp(screen) : commandHelp(...findCommand(name), screen));
+  if (args.positional.length === 0) screen.write(programHelp(screen));
+  else {
+    const { name, command, rest } = findCommand(args.positional);
+    const [extra] = rest;
+    if (extra !== undefined) throw usage(`Cannot use "${extra}": gateway ${name} has no commands`);
+    screen.write(commandHelp(name, command, screen));
+  }
   return Promise.resolve(EXIT.ok);
 };
 
+/** A command that was named, and the words behind its name. */
+export type Found = { readonly name: string; readonly command: Command; readonly rest: readonly string[] };
+
 /** @throws CliError usage, naming the nearest command */
-export function findCommand(name: string): [name: string, command: Command] {
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command) return [name, command];
-  const near = nearest(name, Object.keys(COMMANDS));
-  const hint = near ? undefined : `A method of the gateway is called with: gateway call ${name}`;
-  throw usage(`Cannot run "${name}": no such command${near ? `, did you mean ${near}` : ""}`, hint);
+export function findCommand([first = "", ...rest]: readonly string[]): Found {
+  return within({ name: first, command: named(COMMANDS, first, ""), rest });
+}
+
+/** Where a command stands for others, the one that the next word names. */
+function within(found: Found): Found {
+  const { name, command, rest } = found;
+  const [word, ...after] = rest;
+  if (!("commands" in command) || !command.commands || word === undefined || word.startsWith("-")) return found;
+  return { name: `${name} ${word}`, command: named(command.commands, word, `${name} `), rest: after };
+}
+
+function named(commands: Readonly<Record<string, Command>>, word: string, before: string): Command {
+  const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
+  if (command) return command;
+  const near = nearest(word, Object.keys(commands));
+  const names = Object.keys(commands).join(", ");
+  const others = before === "" ? `A method of the gateway is called with: gateway call ${word}` : `There are: ${names}`;
+  const meant = near === undefined ? "" : `, did you mean ${before}${near}`;
+  throw usage(`Cannot run "${before}${word}": no such command${meant}`, near === undefined ? others : undefined);
 }
 
 /** The commands and the exit codes. */
@@ -57,7 +79,8 @@ export function programHelp({ bold }: Style): string {
 
 /** One command: what it does, takes, and an example. */
 export function commandHelp(name: string, command: Command, { bold }: Style): string {
-  const { summary, about = [], options, examples = [] } = command;
+  const { summary, about = [], options, examples = [], commands = {} } = command;
+  const inner = Object.entries(commands).map(([word, one]) => [withWords(word, one.takes), one.summary] as const);
   const rows = Object.entries(options).map(
     ([key, option]) => [spelled(key, option), option.summary] as const,
   );
@@ -66,10 +89,12 @@ export function commandHelp(name: string, command: Command, { bold }: Style): st
     "",
     `${bold("Usage")}  ${usageLine(name, command)}`,
     ...(about.length > 0 ? ["", ...about] : []),
+    ...(inner.length > 0 ? ["", bold("Commands"), ...columns(inner)] : []),
     "",
     bold("Options"),
     ...columns(rows),
     ...(examples.length > 0 ? ["", bold("Examples"), ...examples.map((example) => `  ${example}`)] : []),
+    ...(inner.length > 0 ? ["", `gateway help ${name} COMMAND shows the options of one.`] : []),
     "",
   ].join("\n");
 }

@@ -1,9 +1,8 @@
 import { EXIT } from "../gateway/errors.ts";
 import type { Platform } from "../ports.ts";
 import { parseArguments, usage } from "./args.ts";
-import type { Command } from "./command.ts";
 import { CliError } from "./errors.ts";
-import { commandHelp, findCommand, programHelp, usageLine } from "./help.ts";
+import { commandHelp, findCommand, type Found, programHelp, usageLine } from "./help.ts";
 import { programName } from "./program.ts";
 import { createScreen, type Screen } from "./screen.ts";
 
@@ -17,22 +16,23 @@ export async function runCli(platform: Platform): Promise<number> {
 }
 
 /** What was understood of the call so far. */
-type Called = { chosen: [name: string, command: Command] | undefined; isJson: boolean };
+type Called = { chosen: Pick<Found, "name" | "command"> | undefined; isJson: boolean };
 type Failed = Called & { readonly screen: Screen; readonly program: string };
 
 async function dispatch(platform: Platform, screen: Screen): Promise<number> {
   const called: Called = { chosen: undefined, isJson: false };
   try {
-    const [first = "run", ...rest] = platform.process.args;
+    const { args: typed } = platform.process;
+    const [first = "run"] = typed;
     if (first === "--help" || first === "-h") return print(screen, programHelp(screen));
-    const isOption = first.startsWith("-");
     const isVersion = first === "--version" || first === "-v" || first === "-V";
-    const [name, command] = findCommand(isVersion ? "version" : isOption ? "run" : first);
-    called.chosen = [name, command];
-    const words = isOption && name === "run" ? platform.process.args : rest;
-    const args = parseArguments(words, command.options);
+    const isRun = typed.length === 0 || (first.startsWith("-") && !isVersion);
+    const words = isVersion ? ["version", ...typed.slice(1)] : isRun ? ["run", ...typed] : typed;
+    const { name, command, rest } = findCommand(words);
+    called.chosen = { name, command };
+    const args = parseArguments(rest, command.options);
     called.isJson = args.has("json");
-    if (args.has("help")) return print(screen, commandHelp(name, command, screen));
+    if (args.has("help") || !("load" in command)) return print(screen, commandHelp(name, command, screen));
     const extra = args.positional[command.wordsMax ?? 0];
     if (extra !== undefined) throw usage(`Cannot use "${extra}": gateway ${name} takes no such word`);
     const run = await command.load();
@@ -61,8 +61,8 @@ function report(error: unknown, { screen, program, chosen, isJson }: Failed): nu
   screen.problem(message);
   if (hint) screen.problem(hint);
   if (exitCode === EXIT.usage) {
-    if (chosen) screen.problem(`Usage: ${usageLine(...chosen)}`);
-    screen.problem(`See: ${program} help${chosen ? ` ${chosen[0]}` : ""}`);
+    if (chosen) screen.problem(`Usage: ${usageLine(chosen.name, chosen.command)}`);
+    screen.problem(`See: ${program} help${chosen ? ` ${chosen.name}` : ""}`);
   }
   return exitCode;
 }

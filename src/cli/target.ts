@@ -13,6 +13,8 @@ export type Target = {
   readonly isLoopback: boolean;
   /** The person typed it for this very call. */
   readonly isExplicit: boolean;
+  /** Nobody named it, and no gateway has noted that it runs there. */
+  readonly isGuess: boolean;
   /** What to do when nothing answers there. */
   readonly advice: string | undefined;
 };
@@ -31,7 +33,7 @@ export async function findTarget({ platform, args }: Parts): Promise<Target> {
   const advice = `Is it running? Start it with: ${programName(platform)}`;
   const toNamed = (text: string, source: string): Omit<Target, "isExplicit"> => {
     const named = toTarget(text, source);
-    return { ...named, advice: named.isLoopback ? advice : undefined };
+    return { ...named, isGuess: false, advice: named.isLoopback ? advice : undefined };
   };
   if (typed !== undefined) return { ...toNamed(typed, "--url"), isExplicit: true };
   const fromEnv = env["CLAWDBOT_GATEWAY_URL"]?.trim();
@@ -42,6 +44,7 @@ export async function findTarget({ platform, args }: Parts): Promise<Target> {
     url: `ws://${running?.host ?? "127.0.0.1"}:${port}/ws`,
     isLoopback: true,
     isExplicit: false,
+    isGuess: running === undefined,
     advice,
   };
 }

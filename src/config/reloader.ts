@@ -58,77 +58,109 @@ export interface ConfigReloader {
  * at all; what has to wait for a restart is remembered.
  */
 export function startGatewayConfigReloader(options: ReloaderOptions): ConfigReloader {
-  const { log, current } = options;
-  let latest = options.initialConfig;
-  let errors = options.initialErrors ?? [];
-  let owed: readonly Change[] = [];
-  let last: Promise<unknown> = Promise.resolve();
+  const reloader = new Reloader(options);
+  options.watchPath(options.initialConfig.watched);
+  return reloader;
+}
 
-  function reject(hash: string, found: readonly ConfigIssue[]): ReloadOutcome {
-    const isKnown = sameText(found, errors);
-    errors = found;
-    if (!isKnown) {
-      for (const issue of found) log.error("configuration not used", { reason: formatIssue(issue) });
-      options.onRejected(hash, found);
-    }
-    return { ok: false, hash, errors: found };
+class Reloader implements ConfigReloader {
+  readonly #options: ReloaderOptions;
+  #latest: ReloaderOptions["initialConfig"];
+  #errors: readonly ConfigIssue[];
+  #owed: readonly Change[] = [];
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ReloaderOptions) {
+    this.#options = options;
+    this.#latest = options.initialConfig;
+    this.#errors = options.initialErrors ?? [];
   }
 
-  async function reload(): Promise<ReloadOutcome> {
-    const snapshot = await options.readSnapshot();
-    options.watchPath(snapshot.watched);
-    if (!snapshot.valid) return reject(snapshot.hash, snapshot.errors);
-    if (!snapshot.exists && latest.exists) return reject(snapshot.hash, [gone(latest.path)]);
-    const settings = await options.settings();
+  reload(): Promise<ReloadOutcome> {
+    const result = this.#last
+      .then(() => this.#reload())
+      .catch((error: unknown) => {
+        const { hash, path } = this.#latest;
+        return this.#reject(hash, [refused(path, error)]);
+      });
+    this.#last = result;
+    return result;
+  }
+
+  latest(): ReloaderOptions["initialConfig"] {
+    return this.#latest;
+  }
+
+  errors(): readonly ConfigIssue[] {
+    return this.#errors;
+  }
+
+  restartOwed(): readonly string[] {
+    return this.#owed.map(({ key }) => key);
+  }
+
+  restarted(problem?: string): void {
+    const { hash, path } = this.#latest;
+    if (problem === undefined) this.#owed = [];
+    else this.#reject(hash, [refused(path, problem)]);
+  }
+
+  async #reload(): Promise<ReloadOutcome> {
+    const { readSnapshot, settings: load, current, watchPath, onRestart, onSecrets } = this.#options;
+    const snapshot = await readSnapshot();
+    watchPath(snapshot.watched);
+    const { hash, path } = snapshot;
+    if (!snapshot.valid) return this.#reject(hash, snapshot.errors);
+    if (!snapshot.exists && this.#latest.exists) return this.#reject(hash, [gone(this.#latest.path)]);
+    const settings = await load();
     const { config } = snapshot;
-    const changed = changesBetween(settings, latest.config, config).map(({ key }) => key);
+    const changed = changesBetween(settings, this.#latest.config, config).map(({ key }) => key);
     const plan = planReload(changesBetween(settings, current(), config), config.gateway.reload.mode);
-    options.onSecrets(snapshot.secrets);
+    onSecrets(snapshot.secrets);
     try {
-      if (plan.applied.length > 0) await options.onHotReload(plan, withoutOwed(config, current(), plan.owed));
+      await this.#apply(plan, config);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return reject(snapshot.hash, [refused(snapshot.path, reason)]);
+      return this.#reject(hash, [refused(path, error)]);
     }
-    const isNews = changed.length > 0 || snapshot.hash !== latest.hash || errors.length > 0;
-    latest = snapshot;
-    errors = [];
-    owed = plan.owed;
-    const reloaded = { changed, hash: snapshot.hash, restartOwed: owed.map(({ key }) => key) };
-    if (isNews) tell(reloaded, plan);
-    if (plan.restarts) options.onRestart();
+    const isNews = changed.length > 0 || hash !== this.#latest.hash || this.#errors.length > 0;
+    this.#latest = snapshot;
+    this.#errors = [];
+    this.#owed = plan.owed;
+    const reloaded = { changed, hash, restartOwed: this.restartOwed() };
+    if (isNews) this.#tell(reloaded, plan);
+    if (plan.restarts) onRestart();
     return { ok: true, ...reloaded };
   }
 
-  function tell(reloaded: Reloaded, plan: ReloadPlan): void {
-    for (const warning of latest.warnings) log.warn(formatIssue(warning));
+  async #apply(plan: ReloadPlan, config: Config): Promise<void> {
+    if (plan.applied.length === 0) return;
+    const { onHotReload, current } = this.#options;
+    await onHotReload(plan, withoutOwed(config, current(), plan.owed));
+  }
+
+  #tell(reloaded: Reloaded, plan: ReloadPlan): void {
+    const { log, onReloaded } = this.#options;
+    for (const warning of this.#latest.warnings) log.warn(formatIssue(warning));
     const names = (keys: readonly string[]): string | undefined => keys.join(", ") || undefined;
     log.info("configuration reloaded", {
       changed: names(reloaded.changed) ?? "nothing",
       startedAnew: names(plan.features),
       restartOwed: names(reloaded.restartOwed),
     });
-    options.onReloaded(reloaded);
+    onReloaded(reloaded);
   }
 
-  options.watchPath(latest.watched);
-  return {
-    reload() {
-      const result = last.then(reload).catch((error: unknown): ReloadOutcome => {
-        const reason = error instanceof Error ? error.message : String(error);
-        return reject(latest.hash, [refused(latest.path, reason)]);
-      });
-      last = result;
-      return result;
-    },
-    latest: () => latest,
-    errors: () => errors,
-    restartOwed: () => owed.map(({ key }) => key),
-    restarted(problem) {
-      if (problem === undefined) owed = [];
-      else reject(latest.hash, [refused(latest.path, problem)]);
-    },
-  };
+  /** Told once, however often it is read. */
+  #reject(hash: string, found: readonly ConfigIssue[]): ReloadOutcome {
+    const { log, onRejected } = this.#options;
+    const isKnown = sameText(found, this.#errors);
+    this.#errors = found;
+    if (!isKnown) {
+      for (const issue of found) log.error("configuration not used", { reason: formatIssue(issue) });
+      onRejected(hash, found);
+    }
+    return { ok: false, hash, errors: found };
+  }
 }
 
 /** A file that vanishes is more often an editor at work, or a mistake, than the wish for the defaults. */
@@ -136,7 +168,8 @@ function gone(file: string): ConfigIssue {
   return { layer: "file", file, key: "", message: "Cannot read configuration: the file is gone" };
 }
 
-function refused(file: string, reason: string): ConfigIssue {
+function refused(file: string, error: unknown): ConfigIssue {
+  const reason = error instanceof Error ? error.message : String(error);
   return { layer: "file", file, key: "", message: `Cannot apply configuration: ${reason}` };
 }
 

@@ -172,7 +172,7 @@ function assigned(root: unknown, path: Path, value: unknown): unknown {
     const isPlace = Number.isInteger(index) && index >= 0 && index <= root.length;
     if (!isPlace)
       throw new EditError(`Cannot change element ${quote(String(step))}: the list has ${root.length}`);
-    const items: unknown[] = [...root];
+    const items: unknown[] = root.slice();
     const item = assigned(items[index], rest, value);
     items.splice(index, 1, ...(item === undefined ? [] : [item]));
     return items;

@@ -63,93 +63,114 @@ export interface ConfigStore {
 }
 
 export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
-  const { flags = [], defaults, files } = options;
-  const paths = resolvePaths(options);
-  const envFile = `${paths.stateDir}/.env`;
-  const overrides = new Map<string, unknown>();
-  let environment: Environment = options.env;
-  let inForce: Config | undefined;
-  let settings: Promise<Settings> | undefined;
+  return new Store(options);
+}
 
-  // Loaded when there is something to judge: schema and parser are most of what a start would take.
-  const settingsOnce = (): Promise<Settings> =>
-    (settings ??= import("./judge.ts").then(({ settingsOf }) => settingsOf(options.sections?.() ?? {})));
+class Store implements ConfigStore {
+  readonly paths: Paths;
+  readonly overrides = new Map<string, unknown>();
+  readonly #options: ConfigStoreOptions;
+  readonly #envFile: string;
+  #environment: Environment;
+  #inForce: Config | undefined;
+  #settings: Promise<Settings> | undefined;
 
-  async function readEnvironment(): Promise<void> {
-    const text = await files.readText(envFile, LIMITS.configBytesMax).catch(() => undefined);
-    environment = text === undefined ? options.env : { ...options.parseEnv(text), ...definedOf(options.env) };
+  constructor(options: ConfigStoreOptions) {
+    this.#options = options;
+    this.paths = resolvePaths(options);
+    this.#envFile = `${this.paths.stateDir}/.env`;
+    this.#environment = options.env;
   }
 
-  async function snapshotOf(file: MainFile, texts?: Texts): Promise<Snapshot> {
-    const base = { path: file.path, exists: file.text !== undefined, watched: [file.path, envFile] };
-    if (file.error !== undefined) {
-      const error = { layer: "file" as const, file: file.path, key: "", message: file.error };
-      const nothing = { ...base, hash: hashOf([], options.crypto), source: undefined, warnings: [] };
-      return { ...nothing, exists: file.exists, valid: false, errors: [error] };
-    }
-    const [{ judge }, { readSource }] = await Promise.all([import("./judge.ts"), import("./source.ts")]);
-    const parts = { files, home: options.home, ...(texts && { texts }) };
-    const source = file.text === undefined ? undefined : await readSource(file.path, file.text, parts);
-    const judged = judge({
-      settings: await settingsOnce(),
-      source,
-      file: file.path,
-      env: environment,
-      flags,
-      overrides,
-    });
-    const hash = hashOf([...(source?.texts.values() ?? [])], options.crypto);
-    return { ...base, hash, source, watched: [...base.watched, ...(source?.watched ?? [])], ...judged };
+  settings(): Promise<Settings> {
+    // Loaded when there is something to judge: schema and parser are most of what a start would take.
+    return (this.#settings ??= import("./judge.ts").then(({ settingsOf }) =>
+      settingsOf(this.#options.sections?.() ?? {}),
+    ));
   }
 
-  async function mainFile(texts: Texts | undefined): Promise<MainFile> {
-    for (const path of texts ? paths.configCandidates : []) {
+  environment(): Environment {
+    return this.#environment;
+  }
+
+  async readConfigFileSnapshot(texts?: Texts): Promise<Snapshot> {
+    await this.#readEnvironment();
+    return this.#snapshotOf(this.#given(texts) ?? (await findFile(this.#options, this.paths)), texts);
+  }
+
+  async load(): Promise<LoadedSnapshot> {
+    await this.#readEnvironment();
+    const file = await findFile(this.#options, this.paths);
+    const snapshot = this.#plainOf(file) ?? (await this.#snapshotOf(file));
+    if (snapshot.valid) this.#inForce = snapshot.config;
+    return snapshot;
+  }
+
+  current(): Config {
+    if (!this.#inForce) throw new Error("Cannot read the configuration: none has been loaded");
+    return this.#inForce;
+  }
+
+  use(config: Config): void {
+    this.#inForce = config;
+  }
+
+  async #readEnvironment(): Promise<void> {
+    const { files, env, parseEnv } = this.#options;
+    const text = await files.readText(this.#envFile, LIMITS.configBytesMax).catch(() => undefined);
+    this.#environment = text === undefined ? env : { ...parseEnv(text), ...definedOf(env) };
+  }
+
+  #given(texts: Texts | undefined): MainFile | undefined {
+    for (const path of this.paths.configCandidates) {
       const text = texts?.get(path);
       if (text !== undefined) return { path, exists: true, text, error: undefined };
     }
-    return findFile(options, paths);
+    return undefined;
   }
 
-  function plainOf({ path, exists, error }: MainFile): LoadedSnapshot | undefined {
-    if (exists || error !== undefined || !defaults || overrides.size > 0) return undefined;
-    const config = plainConfig(defaults, { env: environment, flags });
+  async #snapshotOf({ path, exists, text, error }: MainFile, texts?: Texts): Promise<Snapshot> {
+    const { files, home, crypto, flags = [] } = this.#options;
+    const base = { path, exists, watched: [path, this.#envFile] };
+    if (error !== undefined) {
+      const issue = { layer: "file" as const, file: path, key: "", message: error };
+      const nothing = { hash: hashOf([], crypto), source: undefined, warnings: [] };
+      return { ...base, ...nothing, valid: false, errors: [issue] };
+    }
+    const [{ judge }, { readSource }] = await Promise.all([import("./judge.ts"), import("./source.ts")]);
+    const parts = { files, home, ...(texts && { texts }) };
+    const source = text === undefined ? undefined : await readSource(path, text, parts);
+    const judged = judge({
+      settings: await this.settings(),
+      source,
+      file: path,
+      env: this.#environment,
+      flags,
+      overrides: this.overrides,
+    });
+    const hash = hashOf([...(source?.texts.values() ?? [])], crypto);
+    return { ...base, hash, source, watched: [...base.watched, ...(source?.watched ?? [])], ...judged };
+  }
+
+  /** What needs no judging: nobody has set anything. */
+  #plainOf({ path, exists, error }: MainFile): LoadedSnapshot | undefined {
+    const { defaults, crypto, flags = [] } = this.#options;
+    if (exists || error !== undefined || !defaults || this.overrides.size > 0) return undefined;
+    const config = plainConfig(defaults, { env: this.#environment, flags });
     if (!config) return undefined;
     const { token } = config.gateway.auth;
     return {
       path,
       exists,
-      hash: hashOf([], options.crypto),
+      hash: hashOf([], crypto),
       source: undefined,
-      watched: [path, envFile],
+      watched: [path, this.#envFile],
       valid: true,
       config,
       warnings: [],
       secrets: token === undefined ? [] : [token],
     };
   }
-
-  return {
-    paths,
-    overrides,
-    settings: settingsOnce,
-    environment: () => environment,
-    async readConfigFileSnapshot(texts) {
-      await readEnvironment();
-      return snapshotOf(await mainFile(texts), texts);
-    },
-    async load() {
-      await readEnvironment();
-      const file = await findFile(options, paths);
-      const snapshot = plainOf(file) ?? (await snapshotOf(file));
-      if (snapshot.valid) inForce = snapshot.config;
-      return snapshot;
-    },
-    current() {
-      if (!inForce) throw new Error("Cannot read the configuration: none has been loaded");
-      return inForce;
-    },
-    use: (config) => void (inForce = config),
-  };
 }
 
 /** A variable that is not set must not hide one of the file. */

@@ -64,37 +64,77 @@ const LOCK_TRIES = 100;
 const LOCK_RETRY_MS = 20;
 
 export function createConfigWriter(options: WriterOptions): ConfigWriter {
-  const { store, copies, files, timers } = options;
-  let last: Promise<unknown> = Promise.resolve();
+  return new Writer(options);
+}
+
+class Writer implements ConfigWriter {
+  readonly #options: WriterOptions;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  async preview(intent: Intent): Promise<{ readonly before: Snapshot; readonly after: Snapshot }> {
+    const { store } = this.#options;
+    const before = await store.readConfigFileSnapshot();
+    const { texts } = this.#textsOf(before, intent);
+    return { before, after: await store.readConfigFileSnapshot(texts) };
+  }
+
+  write(intent: Intent, options: WriteOptions = {}): Promise<Written> {
+    return this.#alone(async () => {
+      const before = await this.#options.store.readConfigFileSnapshot();
+      refuseStale(before, options);
+      const { texts, changes } = this.#textsOf(before, intent);
+      return { ...(await this.#put(before, texts, options)), changes };
+    });
+  }
+
+  restore(name: string, options: WriteOptions = {}): Promise<Written> {
+    const { store, copies } = this.#options;
+    return this.#alone(async () => {
+      const before = await store.readConfigFileSnapshot();
+      refuseStale(before, options);
+      const kept = await copies.backup(name, before.path);
+      if (!kept)
+        throw new WriteRefused("invalid", `Cannot restore backup "${name}": there is no such backup`);
+      const now = before.source?.texts;
+      const texts = new Map([...kept].filter(([path, text]) => now?.get(path) !== text));
+      return { ...(await this.#put(before, texts, options)), changes: [] };
+    });
+  }
 
   /** One at a time, in this process and among all that write into this state directory. */
-  function alone<T>(work: () => Promise<T>): Promise<T> {
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const { files, store } = this.#options;
     const run = async (): Promise<T> => {
       await files.ensurePrivateDir(store.paths.stateDir);
-      const release = await takeLock();
+      const release = await this.#takeLock();
       try {
         return await work();
       } finally {
         release();
       }
     };
-    const result = last.then(run, run);
-    last = result.catch(() => {});
+    const result = this.#last.then(run, run);
+    this.#last = result.catch(() => {});
     return result;
   }
 
-  async function takeLock(): Promise<Stop> {
+  async #takeLock(): Promise<Stop> {
+    const { lock, store, timers } = this.#options;
     for (let tries = 0; tries < LOCK_TRIES; tries += 1) {
-      const release = options.lock(`${store.paths.stateDir}/config.lock`);
+      const release = lock(`${store.paths.stateDir}/config.lock`);
       if (release) return release;
       await new Promise<void>((resolve) => void timers.after(LOCK_RETRY_MS, resolve));
     }
     throw new WriteRefused("locked", "Cannot write configuration: another program is writing it");
   }
 
-  function textsOf(before: Snapshot, intent: Intent): { texts: Texts; changes: readonly string[] } {
+  #textsOf(before: Snapshot, intent: Intent): { texts: Texts; changes: readonly string[] } {
     try {
-      return rewrite(sourceFiles(before, store, intent), intent);
+      return rewrite(sourceFiles(before, this.#options.store, intent), intent);
     } catch (error) {
       if (error instanceof EditError) throw new WriteRefused("invalid", error.message);
       throw error;
@@ -102,66 +142,42 @@ export function createConfigWriter(options: WriterOptions): ConfigWriter {
   }
 
   /** Judges what would be there, writes it, and puts it back as it was should the disk refuse a part. */
-  async function put(
-    before: Snapshot,
-    texts: Texts,
-    options: WriteOptions,
-  ): Promise<Omit<Written, "changes">> {
-    const { baseHash, tolerates = () => false } = options;
-    if (baseHash !== undefined && baseHash !== before.hash) {
-      throw new WriteRefused(
-        "stale",
-        "Cannot write configuration: it has changed since it was read; read it again",
-      );
-    }
+  async #put(before: Snapshot, texts: Texts, options: WriteOptions): Promise<Omit<Written, "changes">> {
+    const { store, copies, files } = this.#options;
+    const { tolerates = () => false } = options;
     const after = await store.readConfigFileSnapshot(texts);
     if (!after.valid && !after.errors.every(tolerates)) throw invalid(after.errors);
     const kept = before.source?.texts ?? new Map<string, string>();
-    const isSame = texts.size === 0;
-    const backup = isSame || kept.size === 0 ? undefined : await copies.backUp(kept);
     const done: string[] = [];
+    let backup: string | undefined;
     try {
+      if (texts.size > 0 && kept.size > 0) backup = await copies.backUp(kept);
       for (const [path, text] of texts) {
         await files.replace(path, text);
         done.push(path);
       }
     } catch (error) {
-      await undo(kept, done);
+      await this.#undo(kept, done);
       throw new WriteRefused("failed", error instanceof Error ? error.message : String(error));
     }
-    return { before, after, backup, undo: () => alone(() => undo(kept, done)) };
+    return { before, after, backup, undo: () => this.#alone(() => this.#undo(kept, done)) };
   }
 
-  async function undo(kept: Texts, done: readonly string[]): Promise<void> {
+  async #undo(kept: Texts, done: readonly string[]): Promise<void> {
+    const { files } = this.#options;
     for (const path of done) {
       const old = kept.get(path);
       await (old === undefined ? files.remove(path) : files.replace(path, old));
     }
   }
+}
 
-  return {
-    async preview(intent) {
-      const before = await store.readConfigFileSnapshot();
-      const { texts } = textsOf(before, intent);
-      return { before, after: await store.readConfigFileSnapshot(texts) };
-    },
-    write: (intent, writeOptions = {}) =>
-      alone(async () => {
-        const before = await store.readConfigFileSnapshot();
-        const { texts, changes } = textsOf(before, intent);
-        return { ...(await put(before, texts, writeOptions)), changes };
-      }),
-    restore: (name, writeOptions = {}) =>
-      alone(async () => {
-        const before = await store.readConfigFileSnapshot();
-        const kept = await copies.backup(name, before.path);
-        if (!kept)
-          throw new WriteRefused("invalid", `Cannot restore backup "${name}": there is no such backup`);
-        const now = before.source?.texts;
-        const texts = new Map([...kept].filter(([path, text]) => now?.get(path) !== text));
-        return { ...(await put(before, texts, writeOptions)), changes: [] };
-      }),
-  };
+function refuseStale(before: Snapshot, { baseHash }: WriteOptions): void {
+  if (baseHash === undefined || baseHash === before.hash) return;
+  throw new WriteRefused(
+    "stale",
+    "Cannot write configuration: it has changed since it was read; read it again",
+  );
 }
 
 function invalid(errors: readonly ConfigIssue[]): WriteRefused {

@@ -39,12 +39,8 @@ export function followConfiguration(parts: Omit<LiveParts, "follow">): FollowedC
     const path = `${store.paths.stateDir}/${UNCONFIRMED_FILE}`;
     const text = await platform.files.readText(path, LIMITS.configKeyCharsMax);
     if (text === undefined) return;
-    const { confirmation } = await live();
-    const { backup, confirmWithinMs }: Record<string, unknown> = JSON.parse(text);
-    if (typeof backup !== "string" || typeof confirmWithinMs !== "number") return;
-    await confirmation.begin({ backup, confirmWithinMs });
-    confirmation.inForce();
-    log.warn("configuration waits for its confirmation", { confirmWithinMs });
+    const { takeUp } = await live();
+    await takeUp(text);
   }
 
   return {

@@ -5,7 +5,7 @@ import type { Config } from "../config/schema.ts";
 import { createConfigWriter } from "../config/writer.ts";
 import { errorText } from "../contract/errors.ts";
 import { createConfigAnswers } from "../features/config/answers.ts";
-import { Confirmation, type Waiting } from "../features/config/confirmation.ts";
+import { Confirmation, Waiting } from "../features/config/confirmation.ts";
 import type { ConfigAnswers } from "../features/config/feature.ts";
 import { ConfigService, problemOf } from "../features/config/service.ts";
 import type { Platform } from "../ports.ts";
@@ -31,6 +31,8 @@ export interface Live {
   readonly reloader: ConfigReloader;
   readonly confirmation: Confirmation;
   readonly answers: ConfigAnswers;
+  /** Goes on waiting for the confirmation that the note of an earlier start tells of. */
+  takeUp(note: string): Promise<void>;
 }
 
 /** Secrets of configurations that were: lines about them may still come. */
@@ -94,11 +96,19 @@ export function createLive(parts: LiveParts): Live {
     confirmation,
     version: VERSION,
   });
-  return { reloader, confirmation, answers };
+
+  async function takeUp(note: string): Promise<void> {
+    const waiting = Waiting.parse(JSON.parse(note));
+    await confirmation.begin(waiting);
+    confirmation.inForce();
+    log.warn("configuration waits for its confirmation", { confirmWithinMs: waiting.confirmWithinMs });
+  }
+
+  return { reloader, confirmation, answers, takeUp };
 }
 
 /** On disk: a start that follows a crash goes on waiting. */
-async function keepWaiting({ platform, loaded }: LiveParts, waiting: Waiting | undefined): Promise<void> {
+async function keepWaiting({ platform, loaded }: LiveParts, waiting?: Waiting): Promise<void> {
   const path = `${loaded.store.paths.stateDir}/${UNCONFIRMED_FILE}`;
   if (waiting) await platform.files.replace(path, `${JSON.stringify(waiting)}\n`);
   else await platform.files.remove(path);

@@ -25,17 +25,14 @@ export interface ConfigParts {
 }
 
 export function createConfigAnswers(parts: ConfigParts): ConfigAnswers {
-  const { service, store, copies, reloader, confirmation, version } = parts;
+  return { ...readers(parts), ...writers(parts) };
+}
 
-  /** A writer of the whole or of many keys has to have read what it writes over. */
-  async function needHash(baseHash: string | undefined): Promise<void> {
-    if (baseHash !== undefined || !(await service.snapshot()).exists) return;
-    throw new RpcError(
-      "invalid_params",
-      "Cannot write configuration: baseHash is missing; config.get has it",
-    );
-  }
+type Reading = "get" | "explain" | "schema" | "validate" | "backups" | "override.list";
+type Readers = Pick<ConfigAnswers, `config.${Reading}`>;
 
+function readers(parts: ConfigParts): Readers {
+  const { service, store, copies, reloader, version } = parts;
   return {
     "config.get": async ({ key }) => get(parts, key),
 
@@ -76,6 +73,32 @@ export function createConfigAnswers(parts: ConfigParts): ConfigAnswers {
       };
     },
 
+    "config.backups": async () => ({ backups: [...(await copies.backups())] }),
+
+    "config.override.list": async () => {
+      const { leaves } = await store.settings();
+      const set = leaves.filter((leaf) => store.overrides.has(leaf.key));
+      return {
+        overrides: set.map(({ key, schema }) => ({
+          key,
+          value: redactValue(schema, store.overrides.get(key)),
+        })),
+      };
+    },
+  };
+}
+
+function writers({ service, confirmation }: ConfigParts): Omit<ConfigAnswers, keyof Readers> {
+  /** A writer of the whole or of many keys has to have read what it writes over. */
+  async function needHash(baseHash: string | undefined): Promise<void> {
+    if (baseHash !== undefined || !(await service.snapshot()).exists) return;
+    throw new RpcError(
+      "invalid_params",
+      "Cannot write configuration: baseHash is missing; config.get has it",
+    );
+  }
+
+  return {
     "config.set": async ({ key, value, raw, baseHash, drop }, call) => {
       if ((key === undefined) === (raw === undefined)) {
         return call.fail(
@@ -114,24 +137,11 @@ export function createConfigAnswers(parts: ConfigParts): ConfigAnswers {
 
     "config.confirm": async (_params, call) => ({ confirmed: await confirm(confirmation, call) }),
 
-    "config.backups": async () => ({ backups: [...(await copies.backups())] }),
-
     "config.rollback": ({ backup, baseHash }) => service.rollback(backup, baseHash),
 
     "config.override.set": ({ key, value }) => service.setOverride(key, value),
 
     "config.override.unset": ({ key }) => service.unsetOverride(key),
-
-    "config.override.list": async () => {
-      const { leaves } = await store.settings();
-      const set = leaves.filter((leaf) => store.overrides.has(leaf.key));
-      return {
-        overrides: set.map(({ key, schema }) => ({
-          key,
-          value: redactValue(schema, store.overrides.get(key)),
-        })),
-      };
-    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Clock, Log, Stop, Timers } from "../../ports.ts";
 
 interface ConfirmationOptions {
@@ -11,10 +12,13 @@ interface ConfirmationOptions {
 }
 
 /** A change that is undone unless somebody says that they can still get in. */
-export interface Waiting {
-  readonly backup: string;
-  readonly confirmWithinMs: number;
-}
+export type Waiting = z.output<typeof Waiting>;
+
+export const Waiting = z.strictObject({
+  /** What is put back; empty where there was no file. */
+  backup: z.string(),
+  confirmWithinMs: z.int().positive(),
+});
 
 /** One change waits at most; a newer one is confirmed or undone with it, back to before the first. */
 export class Confirmation {
@@ -66,14 +70,12 @@ export class Confirmation {
     const waiting = this.#waiting;
     if (!waiting) return;
     await this.#end();
-    await this.#options
-      .revert(waiting.backup)
-      .catch((error: unknown) =>
-        this.#options.log.error("configuration not put back", {
-          backup: waiting.backup,
-          error: String(error),
-        }),
-      );
+    await this.#options.revert(waiting.backup).catch((error: unknown) =>
+      this.#options.log.error("configuration not put back", {
+        backup: waiting.backup,
+        error: String(error),
+      }),
+    );
   }
 
   /** Forgets the timer; what waits is still waiting when the gateway comes back. */

@@ -1,0 +1,51 @@
+import { GatewayError } from "../../client/mod.ts";
+import { RpcError } from "../../contract/errors.ts";
+import { EXIT } from "../../gateway/errors.ts";
+import { toCliError } from "../connect.ts";
+import { CliError } from "../errors.ts";
+import type { Target } from "../target.ts";
+import type { Problem } from "./desk.ts";
+
+/** What the program says when the configuration could not be read or written. */
+export function toConfigError(error: unknown, target: Target): unknown {
+  const problems = problemsOf(error);
+  if (problems.length > 0) return invalid(problems);
+  const isKnown = error instanceof GatewayError || error instanceof RpcError;
+  if (isKnown && error.code === "conflict") {
+    const hint = "Somebody else has written it meanwhile: try again";
+    return new CliError(EXIT.failed, error.message, { hint, code: error.code });
+  }
+  if (error instanceof GatewayError) return toCliError(error, target);
+  if (error instanceof RpcError) return new CliError(EXIT.failed, error.message, { code: error.code });
+  return error;
+}
+
+/** What is wrong with the configuration, where that is why something was refused. */
+export function problemsOf(error: unknown): readonly Problem[] {
+  const details = detailsOf(error);
+  const found = details?.["errors"];
+  return Array.isArray(found) ? found.filter(isProblem) : [];
+}
+
+function detailsOf(error: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (error instanceof GatewayError) return error.details;
+  return error instanceof RpcError ? error.extra.details : undefined;
+}
+
+function isProblem(value: unknown): value is Problem {
+  if (typeof value !== "object" || value === null) return false;
+  const [key, message]: unknown[] = [Reflect.get(value, "key"), Reflect.get(value, "message")];
+  return typeof key === "string" && typeof message === "string";
+}
+
+/** The configuration cannot be used: each reason on a line of its own. */
+export function invalid(problems: readonly Problem[]): CliError {
+  const message = problems.map(formatProblem).join("\n") || "Cannot use configuration";
+  return new CliError(EXIT.config, message, { code: "invalid_params" });
+}
+
+/** `FILE:LINE:COLUMN: MESSAGE`, as far as known. */
+export function formatProblem({ file, line, column, message }: Omit<Problem, "key">): string {
+  const place = [file, line, line && column].filter((part) => part !== undefined).join(":");
+  return file === undefined ? message : `${place}: ${message}`;
+}

@@ -1,0 +1,95 @@
+import { DEFAULTS } from "../../config/defaults.ts";
+import { formatIssue } from "../../config/issues.ts";
+import { keyOf } from "../../config/leaves.ts";
+import type { ConfigReloader, ReloadOutcome } from "../../config/reloader.ts";
+import { changesBetween } from "../../config/plan.ts";
+import type { Snapshot } from "../../config/store.ts";
+import { type ConfigWriter, createConfigWriter } from "../../config/writer.ts";
+import { RpcError } from "../../contract/errors.ts";
+import type { Call } from "../../feature.ts";
+import { createConfigAnswers } from "../../features/config/answers.ts";
+import { Confirmation } from "../../features/config/confirmation.ts";
+import type { ConfigAnswers } from "../../features/config/feature.ts";
+import { ConfigService, problemOf } from "../../features/config/service.ts";
+import { createLog } from "../../platform/log.ts";
+import type { Platform } from "../../ports.ts";
+import { VERSION } from "../../version.ts";
+import type { CommandInput } from "../command.ts";
+import { differences } from "./differences.ts";
+import { type ConfigFiles, isUnset, openConfigFiles, writtenOf } from "./files.ts";
+
+/** The gateway's own answers, without a gateway: nothing is in force, and what is written is all there is. */
+export interface Offline {
+  readonly files: ConfigFiles;
+  readonly answers: ConfigAnswers;
+  /** What the answers are called with. */
+  readonly call: Call;
+}
+
+export async function openOffline(input: CommandInput): Promise<Offline> {
+  const { platform } = input;
+  const files = openConfigFiles(input);
+  const { store, copies } = files;
+  const first = await store.readConfigFileSnapshot();
+  store.use(first.valid ? first.config : DEFAULTS);
+  const reloader = createReloader(files, first);
+  const writer = tolerant(createConfigWriter({ ...platform, store, copies }));
+  const parts = { store, copies, reloader, confirmation: noConfirmation(platform), version: VERSION };
+  const service = new ConfigService({ ...parts, writer });
+  const answers = createConfigAnswers({ ...parts, service });
+  return { files, answers, call: CALL };
+}
+
+/** Whoever may write the files may do everything. */
+const CALL: Call = {
+  caller: { connId: "", subject: "cli", scopes: ["admin"], connectedMs: 0, onGone: () => () => {} },
+  fail: (code, message, extra) => {
+    throw new RpcError(code, message, extra);
+  },
+};
+
+/** A reference to a variable that is not set here is no reason to refuse a write. */
+function tolerant(writer: ConfigWriter): ConfigWriter {
+  return {
+    ...writer,
+    write: (intent, options) => writer.write(intent, { ...options, tolerates: isUnset }),
+    restore: (backup, options) => writer.restore(backup, { ...options, tolerates: isUnset }),
+  };
+}
+
+/** Nothing is put in force: what the files say now counts as it is. */
+function createReloader({ store }: ConfigFiles, first: Snapshot): ConfigReloader {
+  let last = first;
+
+  async function reload(): Promise<ReloadOutcome> {
+    const before = last;
+    last = await store.readConfigFileSnapshot();
+    const { hash } = last;
+    if (!last.valid && !last.errors.every(isUnset)) return { ok: false, hash, errors: last.errors };
+    const isJudged = before.valid && last.valid;
+    const changed = isJudged
+      ? changesBetween(await store.settings(), before.config, last.config).map(({ key }) => key)
+      : differences(writtenOf(before), writtenOf(last)).map(({ path }) => keyOf(path));
+    if (last.valid) store.use(last.config);
+    return { ok: true, changed, hash, restartOwed: [] };
+  }
+
+  return {
+    reload,
+    latest() {
+      if (last.valid) return last;
+      const errors = last.errors.map(problemOf);
+      const message = last.errors.map(formatIssue)[0] ?? "Cannot read configuration";
+      throw new RpcError("invalid_params", message, { details: { errors } });
+    },
+    errors: () => (last.valid ? [] : last.errors),
+    restartOwed: () => [],
+    restarted: () => {},
+  };
+}
+
+/** Nobody can be locked out of what does not run. */
+function noConfirmation({ timers, clock, process }: Platform): Confirmation {
+  const log = createLog({ sink: process.stderr, format: "text", level: () => "warn", clock, secrets: () => [] });
+  return new Confirmation({ timers, clock, log, revert: async () => {}, keep: async () => {} });
+}
