@@ -68,7 +68,7 @@ function objectType(schema: JsonSchema, context: Context): string {
     const name = /^[A-Za-z_]\w*$/.test(key) ? key : JSON.stringify(key);
     const type = toTypeScript(value, context);
     const optional = !required.has(key);
-    const undefinable = optional && context.undefinable ? " | undefined" : "";
+    const undefinable = optional && context.undefinable && type !== "unknown" ? " | undefined" : "";
     return `${docComment([value.description])}${name}${optional ? "?" : ""}: ${type}${undefinable};`;
   });
   if (extraType !== undefined) properties.push(`[key: string]: ${extraType};`);

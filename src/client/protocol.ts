@@ -528,7 +528,7 @@ export interface Methods {
     params: {
       /** such as gateway.port */
       key?: string | undefined;
-      value?: unknown | undefined;
+      value?: unknown;
       raw?: string | undefined;
       /** hash of what the writer has read; another one now is a conflict */
       baseHash?: string | undefined;

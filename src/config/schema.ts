@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LIMITS } from "../contract/limits.ts";
+import { isNetwork } from "../rpc/address.ts";
 import { quote } from "./leaves.ts";
 import {
   UNUSED_AGENT,
@@ -11,7 +12,7 @@ import {
   UNUSED_PROVIDER,
   UNUSED_ROOT,
 } from "./original.ts";
-import { isIpAddress, PORT_DEFAULT, toBind } from "./values.ts";
+import { PORT_DEFAULT, toBind } from "./values.ts";
 
 function isHttpUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -99,9 +100,12 @@ const Gateway = z.strictObject({
     .default([])
     .meta({ description: "Origins of web pages that may connect besides our own", reload: "live" }),
   trustedProxies: z
-    .array(z.string().refine(isIpAddress, { error: "wanted an IP address" }))
+    .array(z.string().refine(isNetwork, { error: "wanted an IP address or a network such as 10.0.0.0/8" }))
     .default([])
-    .meta({ description: "Addresses of proxies whose forwarded headers are believed", reload: "live" }),
+    .meta({
+      description: "Addresses or networks of proxies whose forwarded headers are believed",
+      reload: "live",
+    }),
   limits: Limits.prefault({}),
   reload: z
     .strictObject({

@@ -1,5 +1,5 @@
 import { RpcError } from "../contract/errors.ts";
-import { ipv6Groups, isIpv4, normalizeAddress } from "../rpc/address.ts";
+import { ipv6Groups, isIpv4, isInNetwork, normalizeAddress } from "../rpc/address.ts";
 import type { Credentials } from "../rpc/auth.ts";
 
 /** `name`, `1.2.3.4` or `[::1]`, and a port; nothing else may stand in a Host header. */
@@ -99,8 +99,8 @@ export function credentialsOf(headers: Headers): Credentials | undefined {
  * @source THREATS T3
  */
 export function clientAddress(peer: string, headers: Headers, trustedProxies: readonly string[]): string {
-  const trusted = new Set(trustedProxies.map((address) => normalizeAddress(address) ?? address));
-  const isTrusted = (address: string): boolean => trusted.has(normalizeAddress(address) ?? address);
+  const isTrusted = (address: string): boolean =>
+    trustedProxies.some((network) => isInNetwork(address, network));
   const hops = (headers.get("x-forwarded-for") ?? "")
     .split(",")
     .map((hop) => hop.trim())

@@ -45,6 +45,37 @@ export function normalizeAddress(text: string): string | undefined {
   return groups.map((group) => group.toString(16)).join(":");
 }
 
+/** A network as it is written: an address, or one with the number of bits that count (RFC 4632). */
+export function isNetwork(text: string): boolean {
+  const [address = "", bits, ...more] = text.split("/");
+  const width = isIpv4(address) ? 32 : !address.includes("%") && ipv6Groups(address) ? 128 : 0;
+  const isWidth = bits === undefined || (/^(?:0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= width);
+  return width > 0 && isWidth && more.length === 0;
+}
+
+/** An address is in a network when the bits that count are the same. */
+export function isInNetwork(address: string, network: string): boolean {
+  const [start = "", bits] = network.split("/");
+  const [inside, outside] = [bitsOf(address), bitsOf(start)];
+  if (!inside || inside.length !== outside?.length) return false;
+  // A network of IPv4 written inside IPv6 counts its bits from there.
+  const shift = start.includes(":") && outside.length === 32 ? 96 : 0;
+  const length = bits === undefined ? outside.length : Math.max(Number(bits) - shift, 0);
+  return inside.slice(0, length) === outside.slice(0, length);
+}
+
+/** An address as zeros and ones: 32 of them, or 128. */
+function bitsOf(text: string): string | undefined {
+  const address = normalizeAddress(text);
+  if (address === undefined) return undefined;
+  if (isIpv4(address)) return toBits(address.split(".").map(Number), 8);
+  return toBits(ipv6Groups(address) ?? [], 16);
+}
+
+function toBits(numbers: readonly number[], width: number): string {
+  return numbers.map((number) => number.toString(2).padStart(width, "0")).join("");
+}
+
 /** 127.0.0.0/8 and ::1. */
 export function isLoopbackAddress(text: string): boolean {
   const address = normalizeAddress(text);

@@ -40,24 +40,6 @@ const bindAddress = defineMigration({
   },
 });
 
-const PROXIES = ["gateway", "trustedProxies"];
-
-/** A network of one address is that address. */
-const proxyAddresses = defineMigration({
-  id: "gateway.trustedProxies-addresses",
-  describe: "A proxy is trusted by its address",
-  old: [PROXIES],
-  run(draft, changes) {
-    for (const proxy of elementsAt(draft, PROXIES)) {
-      const [address = "", bits, more] = textAt(draft, proxy)?.split("/") ?? [];
-      if (more !== undefined || !isIpAddress(address)) continue;
-      if (bits !== (address.includes(":") ? "128" : "32")) continue;
-      draft.set(proxy, address);
-      changes.did(`set ${name(proxy)} to "${address}", it was "${address}/${bits}"`);
-    }
-  },
-});
-
 interface Bound {
   readonly id: string;
   readonly describe: string;
@@ -145,7 +127,6 @@ const emptyModels = defineMigration({
 
 export const plainValues: readonly Migration[] = [
   bindAddress,
-  proxyAddresses,
   agentIds,
   emptyModels,
   bounded({

@@ -232,8 +232,8 @@ describe("errors in the file", () => {
     ],
     [
       "an element",
-      '{"gateway":{"trustedProxies":["10.0.0.1","10.0.0.0/8"]}}',
-      ['1:42: Cannot use "gateway.trustedProxies.1": wanted an IP address'],
+      '{"gateway":{"trustedProxies":["10.0.0.1","10.0.0.0/33"]}}',
+      ['1:42: Cannot use "gateway.trustedProxies.1": wanted an IP address or a network such as 10.0.0.0/8'],
     ],
     [
       "an origin with a wildcard",
