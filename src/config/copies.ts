@@ -1,6 +1,6 @@
 import { LIMITS } from "../contract/limits.ts";
 import type { Clock, Files } from "../ports.ts";
-import { directoryOf } from "./include.ts";
+import { directoryOf } from "./file-names.ts";
 import type { Texts } from "./store.ts";
 
 interface CopiesOptions {

@@ -1,3 +1,4 @@
+import { directoryOf, normalize } from "./file-names.ts";
 import type { ConfigIssue } from "./issues.ts";
 import { isObject, keyOf, quote } from "./leaves.ts";
 import {
@@ -94,28 +95,12 @@ function issue(spot: Spot, state: string): ConfigIssue {
   return { layer: "file", ...placeOfSpot(spot, "value"), key, message: `Cannot use ${quote(key)}: ${state}` };
 }
 
-export function directoryOf(path: string): string {
-  const end = path.lastIndexOf("/");
-  return end < 0 ? "." : path.slice(0, end) || "/";
-}
-
 /** The file a name means, if that is inside `root`; links are the reader's to follow. */
 export function resolveInside(root: string, directory: string, name: string): string | undefined {
   const path = normalize(name.startsWith("/") ? name : `${directory}/${name}`);
   const inside = normalize(root);
   if (inside === "") return path.startsWith("/") || path.startsWith("..") ? undefined : path;
   return path.startsWith(inside === "/" ? "/" : `${inside}/`) ? path : undefined;
-}
-
-/** An absolute path without `.`, `..` and doubled slashes; a relative one keeps being relative. */
-export function normalize(path: string): string {
-  const steps: string[] = [];
-  for (const step of path.split("/")) {
-    if (step === "" || step === ".") continue;
-    if (step === ".." && steps.length > 0 && steps.at(-1) !== "..") steps.pop();
-    else if (step !== ".." || !path.startsWith("/")) steps.push(step);
-  }
-  return (path.startsWith("/") ? "/" : "") + steps.join("/");
 }
 
 /** Every `{"$file": NAME}` in a value, for the reader to fetch. */

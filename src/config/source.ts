@@ -1,7 +1,8 @@
 import { LIMITS } from "../contract/limits.ts";
 import type { Files } from "../ports.ts";
 import { readDocument, readJsonc } from "./document.ts";
-import { assemble, directoryOf, normalize, secretFileNames } from "./include.ts";
+import { directoryOf, normalize } from "./file-names.ts";
+import { assemble, secretFileNames } from "./include.ts";
 import type { ConfigIssue } from "./issues.ts";
 import { migrateDraft } from "./migrate.ts";
 import type { SecretFile } from "./references.ts";

@@ -2,7 +2,7 @@ import type { Files, Stop, Timers } from "../ports.ts";
 import type { Copies } from "./copies.ts";
 import { EditError } from "./edit.ts";
 import { readDocument } from "./document.ts";
-import { directoryOf } from "./include.ts";
+import { directoryOf } from "./file-names.ts";
 import { type ConfigIssue, formatIssue } from "./issues.ts";
 import { type Intent, rewrite } from "./rewrite.ts";
 import type { ConfigStore, Snapshot, Texts } from "./store.ts";
