@@ -1,10 +1,7 @@
-import type { ReloadPlan } from "./config/plan.ts";
-import type { Config } from "./config/schema.ts";
-import type { ConfigStore } from "./config/store.ts";
-import { CLOSE, errorText } from "./contract/errors.ts";
+import { errorText } from "./contract/errors.ts";
 import { LIMITS } from "./contract/limits.ts";
 import { createLifetime, type PublishOptions } from "./feature.ts";
-import { AGENT_SECTIONS, type Agents, createAgents } from "./gateway/agents.ts";
+import { type Agents, createAgents } from "./gateway/agents.ts";
 import {
   convertOld,
   type GatewayFlags,
@@ -21,13 +18,14 @@ import {
   type GatewayToken,
   resolveGatewayRuntimeConfig,
 } from "./gateway/runtime-config.ts";
-import { type Restartable, Restarts } from "./gateway/restarts.ts";
+import { Restarts } from "./gateway/restarts.ts";
+import { applyHot, createRunning, type Running } from "./gateway/running.ts";
 import {
   createGatewayRuntimeState,
   type GatewayRuntimeState,
   type LiveConfig,
 } from "./gateway/runtime-state.ts";
-import { attachGatewayWsHandlers, type Handlers, listen, urlsOf } from "./gateway/sockets.ts";
+import { attachGatewayWsHandlers, listen, urlsOf } from "./gateway/sockets.ts";
 import type { Listener, Log, Platform } from "./ports.ts";
 import { VERSION } from "./version.ts";
 
@@ -71,7 +69,19 @@ export async function startGatewayServer(
   port: number | undefined,
   options: GatewayOptions,
 ): Promise<GatewayServer> {
-  const { platform, flags = {} } = options;
+  try {
+    return await start(port, options);
+  } catch (error) {
+    const { undoUnconfirmed } = await import("./gateway/unconfirmed.ts");
+    if (!(await undoUnconfirmed(options.platform, options.flags ?? {}))) throw error;
+    return start(port, options);
+  }
+}
+
+async function start(
+  port: number | undefined,
+  { platform, flags = {} }: GatewayOptions,
+): Promise<GatewayServer> {
   const { process } = platform;
   const lifetime = createLifetime((error) => process.stderr.write(`stop failed: ${String(error)}\n`));
   try {
@@ -79,10 +89,17 @@ export async function startGatewayServer(
     const read = await loadConfiguration(port, platform, flags);
     lifetime.onStop(await takeStateDir(platform, read.store.paths.stateDir));
     const loaded = await convertOld(platform, read);
+    const { store, log } = loaded;
 
     // 2. to 6. What a restart does again.
-    const { store, log } = loaded;
-    const failed = Promise.withResolvers<never>();
+    const restarts: Restarts<Running> = new Restarts<Running>({
+      start: (stopped) => startRunning({ platform, loaded, live, stopped }),
+      target: () => live.latest(),
+      current: () => store.current(),
+      use: (config) => store.use(config),
+      onRestarted: (problem) => live.restarted(problem),
+      log,
+    });
     const live: FollowedConfig = followConfiguration({
       platform,
       loaded,
@@ -91,34 +108,16 @@ export async function startGatewayServer(
       settled: () => restarts.settled(),
       restart: (isNow) => restarts.request(isNow),
     });
-    const first = await startRunning({ platform, loaded, live });
-    const restarts: Restarts<Running> = new Restarts<Running>({
-      first,
-      start: (stopped) => startRunning({ platform, loaded, live, stopped }),
-      target: () => live.latest(),
-      current: () => store.current(),
-      use: (config) => store.use(config),
-      onRestarted: (problem) => live.restarted(problem),
-      onFailed: failed.reject,
-      log,
-    });
+    await restarts.begin();
+
+    // Then whatever is written into the files is followed.
     lifetime.onStop(() => live.stop());
     await live.follow();
-    return createServer({ platform, loaded, restarts, failed: failed.promise, stop: () => lifetime.stop() });
+    return createServer({ loaded, restarts, stop: () => lifetime.stop() });
   } catch (error) {
     await lifetime.stop();
     throw error;
   }
-}
-
-/** Everything between the configuration and the clients. */
-interface Running extends Restartable {
-  readonly config: GatewayRuntimeConfig;
-  readonly state: GatewayRuntimeState;
-  readonly handlers: Handlers;
-  readonly agents: Agents;
-  readonly ready: Promise<void>;
-  stop(reason: string, options?: StopOptions): Promise<void>;
 }
 
 interface StartParts {
@@ -126,7 +125,7 @@ interface StartParts {
   readonly loaded: Loaded;
   readonly live: LiveConfig;
   /** The one whose place it takes: a port that the system chose is asked for again. */
-  readonly stopped?: Running;
+  readonly stopped: Running | undefined;
 }
 
 async function startRunning({ platform, loaded, live, stopped }: StartParts): Promise<Running> {
@@ -180,8 +179,8 @@ async function startRunning({ platform, loaded, live, stopped }: StartParts): Pr
     const sidecars = await startGatewaySidecars({ platform, loaded, agents, listeners });
     lifetime.onStop(sidecars.stop);
     hasStarted = true;
-    const parts = { platform, loaded, config, state, handlers, agents, ready: sidecars.ready };
-    return createRunning(parts, () => lifetime.stop());
+    const parts = { config, state, handlers, agents, ready: sidecars.ready };
+    return createRunning(platform, parts, () => lifetime.stop());
   } catch (error) {
     await lifetime.stop();
     throw error;
@@ -218,69 +217,13 @@ async function startGatewaySidecars({ platform, loaded, agents, listeners }: Sid
 
 // --- the running gateway ---
 
-interface StopOptions {
-  readonly drainMs?: number;
-  /** 0: it is not coming back by itself. */
-  readonly restartExpectedMs?: number;
-}
-
-interface RunningParts extends Pick<Running, "config" | "state" | "handlers" | "agents" | "ready"> {
-  readonly platform: Platform;
-  readonly loaded: Loaded;
-}
-
-function createRunning(parts: RunningParts, stop: () => Promise<void>): Running {
-  const { platform, state, handlers } = parts;
-
-  /** Waits for `work`, at most so long. */
-  function within(ms: number, work: Promise<void>): Promise<void> {
-    return new Promise((resolve) => {
-      const stopTimer = platform.timers.after(ms, resolve);
-      void work.then(stopTimer).then(resolve);
-    });
-  }
-
-  return {
-    ...parts,
-    busy: () => state.runs.counts().active + state.runs.counts().queued,
-    onBusy: (work) => state.runs.onCounts(work),
-    async stop(reason, { drainMs = LIMITS.drainMs, restartExpectedMs = LIMITS.restartExpectedMs } = {}) {
-      handlers.stopAccepting();
-      for (const listener of handlers.listeners) listener.refuse();
-      state.hub.broadcast("shutdown", { reason, restartExpectedMs });
-      await Promise.all([state.runs.stop(drainMs), within(drainMs, state.dispatcher.idle())]);
-      state.hub.closeAll(CLOSE.shutdown, reason);
-      const graceMs = restartExpectedMs === 0 ? LIMITS.closeGraceMs : LIMITS.restartGraceMs;
-      await within(graceMs, handlers.admission.empty());
-      await stop();
-    },
-  };
-}
-
-/** Puts a configuration in force that needs no restart; rejects with everything as it was. */
-async function applyHot(
-  running: Running,
-  store: ConfigStore,
-  { plan, config }: { readonly plan: ReloadPlan; readonly config: Config },
-): Promise<void> {
-  const before = store.current();
-  await running.state.features.replace(
-    plan.features,
-    () => store.use(config),
-    () => store.use(before),
-  );
-  if (plan.features.some((name) => AGENT_SECTIONS.includes(name))) running.agents.renew();
-}
-
 interface ServerParts {
-  readonly platform: Platform;
   readonly loaded: Loaded;
   readonly restarts: Restarts<Running>;
-  readonly failed: Promise<never>;
   stop(): Promise<void>;
 }
 
-function createServer({ loaded, restarts, failed, stop }: ServerParts): GatewayServer {
+function createServer({ loaded, restarts, stop }: ServerParts): GatewayServer {
   const { store, log, snapshot } = loaded;
   let closing: Promise<void> | undefined;
 
@@ -308,7 +251,7 @@ function createServer({ loaded, restarts, failed, stop }: ServerParts): GatewayS
     stateDir: store.paths.stateDir,
     configPath: snapshot.path,
     log,
-    failed,
+    failed: restarts.failed,
     broadcast: (event, payload, options) => restarts.running.state.hub.broadcast(event, payload, options),
     close: ({ reason = "gateway stopping", drainMs = LIMITS.drainMs } = {}) =>
       (closing ??= close(reason, drainMs)),

@@ -9,6 +9,7 @@ import { createLog } from "../platform/log.ts";
 import type { Database, Log, Platform } from "../ports.ts";
 import { EXIT, orEnd, StartError } from "./errors.ts";
 import { readHolder } from "./holder.ts";
+import { LOCK_FILE } from "./names.ts";
 
 /** Command line options; each wins over the environment and the file. */
 export interface GatewayFlags {
@@ -33,12 +34,8 @@ export interface Loaded {
   readonly secrets: string[];
 }
 
-/** Reads and validates the configuration. @throws StartError 78 with a line for each thing that is wrong */
-export async function loadConfiguration(
-  port: number | undefined,
-  platform: Platform,
-  flags: GatewayFlags,
-): Promise<Loaded> {
+/** The configuration's files, with what this call says over them. */
+export function openStore(port: number | undefined, platform: Platform, flags: GatewayFlags): ConfigStore {
   const { files, crypto, process } = platform;
   const given: readonly Flag[] = [
     { key: "gateway.port", name: "--port", value: port },
@@ -46,7 +43,7 @@ export async function loadConfiguration(
     { key: "gateway.auth.token", name: "--token", value: flags.token },
     { key: "gateway.log.format", name: "--log-format", value: flags.logFormat },
   ];
-  const store = createConfigStore({
+  return createConfigStore({
     files,
     crypto,
     parseEnv,
@@ -58,13 +55,22 @@ export async function loadConfiguration(
     sections: configSections,
     defaults: DEFAULTS,
   });
+}
+
+/** Reads and validates the configuration. @throws StartError 78 with a line for each thing that is wrong */
+export async function loadConfiguration(
+  port: number | undefined,
+  platform: Platform,
+  flags: GatewayFlags,
+): Promise<Loaded> {
+  const store = openStore(port, platform, flags);
   const loadedNow = await store.load();
   const snapshot = loadedNow.valid ? loadedNow : await lastGood(platform, store, loadedNow);
   const errors = loadedNow.valid ? [] : loadedNow.errors;
   store.use(snapshot.config);
   const secrets = [...snapshot.secrets];
   const log = createLog({
-    sink: process.stderr,
+    sink: platform.process.stderr,
     format: snapshot.config.gateway.log.format,
     level: () => store.current().gateway.log.level,
     clock: platform.clock,
@@ -114,7 +120,7 @@ export async function convertOld(platform: Platform, loaded: Loaded): Promise<Lo
 export async function takeStateDir(platform: Platform, stateDir: string): Promise<() => void> {
   const release = await orEnd(EXIT.failed, async () => {
     await platform.files.ensurePrivateDir(stateDir);
-    return platform.lock(`${stateDir}/gateway.lock`);
+    return platform.lock(`${stateDir}/${LOCK_FILE}`);
   });
   if (release) return release;
   const holder = await readHolder(platform.files, stateDir);

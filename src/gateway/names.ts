@@ -6,3 +6,6 @@ export const TOKEN_FILE = "gateway.token";
 
 /** A change of the configuration that is undone unless somebody confirms it. */
 export const UNCONFIRMED_FILE = "config-unconfirmed.json";
+
+/** Held by the gateway whose state directory it is. */
+export const LOCK_FILE = "gateway.lock";

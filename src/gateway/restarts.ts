@@ -12,24 +12,22 @@ export interface Restartable {
 }
 
 interface RestartsOptions<T extends Restartable> {
-  readonly first: T;
   /** Starts on the configuration in force, in the place of one that has stopped. */
-  readonly start: (stopped: T) => Promise<T>;
+  readonly start: (stopped: T | undefined) => Promise<T>;
   /** The configuration to restart on, and the one to go back to. */
   readonly target: () => Config;
   readonly current: () => Config;
   readonly use: (config: Config) => void;
   /** It runs again; with a problem when that is with the configuration of before. */
   readonly onRestarted: (problem?: string) => Promise<void>;
-  /** It could not even start as it was. */
-  readonly onFailed: (error: unknown) => void;
   readonly log: Log;
 }
 
 /** The gateway that runs now, and how another one takes its place in the same process. */
 export class Restarts<T extends Restartable> {
   readonly #options: RestartsOptions<T>;
-  #running: T;
+  readonly #failed = Promise.withResolvers<never>();
+  #running: T | undefined;
   #wanted: "idle" | "now" | undefined;
   #work: Promise<void> | undefined;
   /** The restart that goes on has yet to look at what it restarts on. */
@@ -39,10 +37,29 @@ export class Restarts<T extends Restartable> {
 
   constructor(options: RestartsOptions<T>) {
     this.#options = options;
-    this.#running = options.first;
+    // Whoever runs the program listens; a program that embeds it may not care.
+    this.#failed.promise.catch(() => {});
+  }
+
+  /** The first start. @throws what it threw */
+  async begin(): Promise<void> {
+    const work = this.#options.start(undefined);
+    this.#work = work.then(
+      () => {},
+      () => {},
+    );
+    this.#running = await work;
+    this.#work = undefined;
+    this.#check();
+  }
+
+  /** Rejects should a restart fail for good: not even as it was could it start. */
+  get failed(): Promise<never> {
+    return this.#failed.promise;
   }
 
   get running(): T {
+    if (!this.#running) throw new Error("Cannot reach the gateway: it has not started");
     return this.#running;
   }
 
@@ -56,7 +73,7 @@ export class Restarts<T extends Restartable> {
     if (this.#isClosed || this.#isOpen) return;
     const wasWanted = this.#wanted !== undefined;
     this.#wanted = isNow ? "now" : (this.#wanted ?? "idle");
-    const busy = this.#running.busy();
+    const busy = this.#running?.busy() ?? 0;
     if (!wasWanted && !isNow && busy > 0) this.#options.log.info("restart waits for runs", { runs: busy });
     this.#check();
   }
@@ -71,8 +88,9 @@ export class Restarts<T extends Restartable> {
   #check(): void {
     if (this.#wanted === undefined || this.#work || this.#isClosed) return;
     this.#stopWatch();
-    if (this.#wanted === "idle" && this.#running.busy() > 0) {
-      this.#stopWatch = this.#running.onBusy(() => this.#check());
+    const { running } = this;
+    if (this.#wanted === "idle" && running.busy() > 0) {
+      this.#stopWatch = running.onBusy(() => this.#check());
       return;
     }
     this.#wanted = undefined;
@@ -83,11 +101,11 @@ export class Restarts<T extends Restartable> {
   }
 
   async #restart(): Promise<void> {
-    const { current, target, use, start, onRestarted, onFailed, log } = this.#options;
+    const { current, target, use, start, onRestarted, log } = this.#options;
     const before = current();
     this.#isOpen = true;
     log.info("gateway restarting");
-    await this.#running.stop("gateway restarting").finally(() => (this.#isOpen = false));
+    await this.running.stop("gateway restarting").finally(() => (this.#isOpen = false));
     try {
       use(target());
       this.#running = await start(this.#running);
@@ -99,7 +117,7 @@ export class Restarts<T extends Restartable> {
         this.#running = await start(this.#running);
         await onRestarted(error instanceof Error ? error.message : String(error));
       } catch (again) {
-        onFailed(again);
+        this.#failed.reject(again);
       }
     }
   }
