@@ -106,7 +106,7 @@ async function start(
       broadcast: (event, payload) => restarts.running.state.hub.broadcast(event, payload),
       apply: (plan, config) => applyHot(restarts.running, store, { plan, config }),
       settled: () => restarts.settled(),
-      restart: (isNow) => restarts.request(isNow),
+      restart: (isNow, isStillWanted) => restarts.request(isNow, isStillWanted),
     });
     await restarts.begin();
 

@@ -1,26 +1,36 @@
 import { LIMITS } from "../contract/limits.ts";
 import type { Clock, Files } from "../ports.ts";
-import { directoryOf } from "./file-names.ts";
+import { directoryOf, normalize } from "./file-names.ts";
+import { isLeftover } from "./leftovers.ts";
 import type { Texts } from "./store.ts";
 
 interface CopiesOptions {
   readonly files: Pick<Files, "ensurePrivateDir" | "replace" | "readText" | "list" | "removeDir">;
   readonly clock: Pick<Clock, "now">;
   readonly stateDir: string;
+  /** A backup that somebody is going to ask for. */
+  readonly isWanted?: (backup: string) => boolean;
 }
 
 /** Whole copies of the configuration's files, in the state directory. */
 export interface Copies {
   /**
-   * Keeps what is there before it is written over; the oldest one past the bound goes.
+   * Keeps what is there before it is written over.
    *
    * @param texts the main file first
    * @returns its name
    */
   backUp(texts: Texts): Promise<string>;
-  /** Names of the backups, the newest first; each is the time it was made. */
-  backups(): Promise<readonly string[]>;
-  /** @returns undefined when there is no such backup */
+  /** The write that a backup was for did not happen. */
+  discard(backup: string): Promise<void>;
+  /** Lets the oldest backups past the bound go. */
+  prune(): Promise<void>;
+  /** Names of the backups that are whole, the newest first; each is the time it was made. */
+  backups(main: string): Promise<readonly string[]>;
+  /**
+   * @param main the path that the main file of it gets, whatever it was called then
+   * @returns undefined when there is no such backup, or only half of one after a crash
+   */
   backup(name: string, main: string): Promise<Texts | undefined>;
   /** Remembers the files that made the configuration now in force, if they are not remembered already. */
   remember(hash: string, texts: Texts): Promise<void>;
@@ -28,38 +38,34 @@ export interface Copies {
   remembered(main: string): Promise<readonly { readonly hash: string; readonly texts: Texts }[]>;
 }
 
-export function createCopies({ files, clock, stateDir }: CopiesOptions): Copies {
+export function createCopies({ files, clock, stateDir, isWanted }: CopiesOptions): Copies {
   const backupsDir = `${stateDir}/config-backups`;
   const lastGoodDir = `${stateDir}/config-last-good`;
 
   async function save(directory: string, texts: Texts): Promise<void> {
     const [main = ""] = texts.keys();
-    const root = directoryOf(main);
     await files.ensurePrivateDir(stateDir);
     await files.ensurePrivateDir(directoryOf(directory));
     await files.ensurePrivateDir(directory);
     for (const [path, text] of [...texts].toReversed()) {
-      // One level deep, so that reading it back needs no walk.
-      const name = path
-        .slice(root === "/" ? 1 : root.length + 1)
-        .replaceAll("%", "%25")
-        .replaceAll("/", "%2F");
-      await files.replace(`${directory}/${name}`, text);
+      await files.replace(`${directory}/${nameOf(path, main)}`, text);
     }
   }
 
   async function load(directory: string, main: string): Promise<Texts | undefined> {
-    const root = directoryOf(main);
     const texts = new Map<string, string>();
-    for (const name of await files.list(directory)) {
+    const names = (await files.list(directory)).filter((name) => !isLeftover(name));
+    const mainName = mainNameIn(names, main);
+    if (mainName === undefined) return undefined;
+    for (const name of [mainName, ...names.filter((one) => one !== mainName)]) {
       const text = await files.readText(`${directory}/${name}`, LIMITS.configBytesMax);
-      const path = name.replaceAll("%2F", "/").replaceAll("%25", "%");
-      if (text !== undefined) texts.set(root === "/" ? `/${path}` : `${root}/${path}`, text);
+      const path = name === mainName ? main : pathOf(name, main);
+      if (text !== undefined) texts.set(path, text);
     }
-    return texts.size === 0 ? undefined : texts;
+    return texts;
   }
 
-  async function backups(): Promise<readonly string[]> {
+  async function taken(): Promise<readonly string[]> {
     const names = await files.list(backupsDir);
     return names.filter((name) => NAME.test(name)).toReversed();
   }
@@ -67,21 +73,31 @@ export function createCopies({ files, clock, stateDir }: CopiesOptions): Copies 
   return {
     async backUp(texts) {
       const time = new Date(clock.now()).toISOString().replaceAll(":", "-");
-      const taken = await backups();
       // Sorted by name, and a clock may stand still or go back.
-      const [newest = ""] = taken;
-      const name = time > newest ? time : `${newest}+`;
+      const [newest = ""] = await taken();
+      const name = time > newest ? time : after(newest);
       await save(`${backupsDir}/${name}`, texts);
-      for (const old of taken.slice(LIMITS.configBackupsMax - 1))
-        await files.removeDir(`${backupsDir}/${old}`);
       return name;
     },
-    backups,
+    discard: (name) => files.removeDir(`${backupsDir}/${name}`),
+    async prune() {
+      const old = (await taken()).slice(LIMITS.configBackupsMax);
+      for (const name of old) if (!isWanted?.(name)) await files.removeDir(`${backupsDir}/${name}`);
+    },
+    async backups(main) {
+      const whole: string[] = [];
+      for (const name of await taken()) {
+        if (mainNameIn(await files.list(`${backupsDir}/${name}`), main) !== undefined) whole.push(name);
+      }
+      return whole;
+    },
     backup: (name, main) =>
       NAME.test(name) ? load(`${backupsDir}/${name}`, main) : Promise.resolve(undefined),
     async remember(hash, texts) {
       const known = await files.list(lastGoodDir);
-      if (known.length === 1 && known[0] === hash) return;
+      const [main = ""] = texts.keys();
+      const kept = known.includes(hash) ? await files.list(`${lastGoodDir}/${hash}`) : [];
+      if (known.length === 1 && mainNameIn(kept, main) !== undefined) return;
       await save(`${lastGoodDir}/${hash}`, texts);
       for (const old of known) if (old !== hash) await files.removeDir(`${lastGoodDir}/${old}`);
     },
@@ -96,5 +112,30 @@ export function createCopies({ files, clock, stateDir }: CopiesOptions): Copies 
   };
 }
 
+/** One level deep, so that reading it back needs no walk. Includes are never outside the main file's directory. */
+function nameOf(path: string, main: string): string {
+  const root = normalize(directoryOf(main));
+  const below = normalize(path).slice(root === "" || root === "/" ? root.length : root.length + 1);
+  return below.replaceAll("%", "%25").replaceAll("/", "%2F");
+}
+
+/** The path as an include of that main file has it. */
+function pathOf(name: string, main: string): string {
+  return normalize(`${directoryOf(main)}/${name.replaceAll("%2F", "/").replaceAll("%25", "%")}`);
+}
+
+/** The main file is written last, so where it is, all is. It may have had its older name then. */
+function mainNameIn(names: readonly string[], main: string): string | undefined {
+  return [nameOf(main, main), OLDER_NAME].find((name) => names.includes(name));
+}
+
+const OLDER_NAME = "clawdbot.json";
+
 /** A time of day in UTC, the colons as hyphens: file systems of memory cards know no colons. */
-const NAME = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z\+*$/;
+const NAME = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z(?:\+\d{6})?$/;
+
+/** The name that sorts next; as long however often that is needed. */
+function after(name: string): string {
+  const [time = "", count = "0"] = name.split("+");
+  return `${time}+${String(Number(count) + 1).padStart(6, "0")}`;
+}

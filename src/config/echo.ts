@@ -2,7 +2,6 @@ import { isEqual } from "./equal.ts";
 import type { Settings } from "./judge.ts";
 import { type Provenance, valueAt } from "./layers.ts";
 import { isObject } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
 
 interface EchoInput {
   readonly settings: Settings;
@@ -14,26 +13,50 @@ interface EchoInput {
 }
 
 /**
- * A form that was filled with everything in force comes back with all of it. What is in it only because
- * it was shown, and is in no file, is taken out again: defaults and variables stay what they are.
+ * A form that was filled with everything in force comes back with all of it. What is in it only because it was
+ * shown becomes again what the files say, or nothing where they say nothing: defaults, variables, references and
+ * what a stronger layer hides stay what they are. What was not shown is not meant to go.
  */
 export function withoutEcho(value: unknown, { settings, provenance, shown, written }: EchoInput): unknown {
-  const unwritten = settings.leaves.filter(
-    ({ path }) => valueAt(shown, path) !== undefined && valueAt(written, path) === undefined,
+  const defaults = settings.leaves.filter(
+    ({ key, path }) =>
+      provenance.get(key)?.[0].layer === "default" &&
+      valueAt(shown, path) !== undefined &&
+      valueAt(written, path) === undefined,
   );
-  const defaults = unwritten.filter(({ key }) => provenance.get(key)?.[0].layer === "default");
   // Whoever writes by hand does not write down every default there is.
   const isForm = defaults.length > 0 && defaults.every(({ path }) => valueAt(value, path) !== undefined);
-  if (!isForm) return value;
-  const echoed = unwritten.filter(({ path }) => isEqual(valueAt(value, path), valueAt(shown, path)));
-  return echoed.reduce<unknown>((rest, { path }) => without(rest, path), value);
+  return isForm ? (asWritten(value, shown, written) ?? {}) : value;
 }
 
-/** A copy without what is at the path, nor objects that only held that. */
-function without(value: unknown, [name = "", ...rest]: Path): unknown {
-  if (!isObject(value) || !Object.hasOwn(value, name)) return value;
-  const { [name]: part, ...others } = value;
-  const left = rest.length === 0 ? undefined : without(part, rest);
-  const isEmpty = left === undefined || (isObject(left) && Object.keys(left).length === 0);
-  return isEmpty ? others : { ...value, [name]: left };
+function asWritten(value: unknown, shown: unknown, written: unknown): unknown {
+  if (isEqual(value, shown)) return written;
+  if (Array.isArray(value) && Array.isArray(shown)) return listAsWritten(value, shown, written);
+  if (!isObject(value) || !isObject(shown)) return value;
+  const old = isObject(written) ? written : {};
+  const result = new Map(Object.entries(old).filter(([name]) => !Object.hasOwn(shown, name)));
+  for (const [name, member] of Object.entries(value)) {
+    const isShown = Object.hasOwn(shown, name);
+    const kept = isShown ? asWritten(member, shown[name], Object.hasOwn(old, name) ? old[name] : undefined) : member;
+    if (kept !== undefined) result.set(name, kept);
+  }
+  return result.size === 0 && written === undefined ? undefined : Object.fromEntries(result);
+}
+
+/** Element by element where it is clear which was which: by their ids, else by their places. */
+function listAsWritten(value: readonly unknown[], shown: readonly unknown[], written: unknown): unknown {
+  if (!Array.isArray(written) || written.length !== shown.length) return value;
+  const places = value.map((item, index) => {
+    const id = idOf(item);
+    if (id !== undefined) return shown.findIndex((one) => idOf(one) === id);
+    return value.length === shown.length ? index : shown.findIndex((one) => isEqual(one, item));
+  });
+  return value.map((item, index) => {
+    const place = places[index] ?? -1;
+    return place === -1 ? item : (asWritten(item, shown[place], written[place]) ?? item);
+  });
+}
+
+function idOf(item: unknown): string | undefined {
+  return isObject(item) && typeof item["id"] === "string" ? item["id"] : undefined;
 }

@@ -13,7 +13,7 @@ import {
 } from "./tree.ts";
 
 const DEPTH_MAX = 10;
-/** Includes of one configuration: every one is read again at each change. */
+/** Includes of one configuration, a file that is included twice counting twice: all are read at each change. */
 const FILES_MAX = 64;
 
 /** A file that was looked for: read, or why not. Undefined: not looked for yet. */
@@ -40,6 +40,7 @@ export function assemble(main: SourceFile, lookup: Lookup): Assembly {
   const errors: ConfigIssue[] = [];
   const missing = new Set<string>();
   const named = new Set<string>();
+  let count = 0;
 
   function treeOfFile(file: SourceFile, chain: readonly string[]): Tree {
     const makeObject = (value: Record<string, unknown>, spot: Spot | undefined): Tree =>
@@ -78,8 +79,11 @@ export function assemble(main: SourceFile, lookup: Lookup): Assembly {
     if (path === undefined) return refuse("is outside the directory of the configuration");
     if (chain.includes(path)) return refuse("includes itself, directly or through others");
     if (chain.length > DEPTH_MAX) return refuse(`is more than ${DEPTH_MAX} files deep`);
+    count += 1;
+    // Told once: what names too many names thousands perhaps.
+    if (count > FILES_MAX + 1) return undefined;
+    if (count > FILES_MAX) return refuse(`is one file more than the ${FILES_MAX} that may be included`);
     named.add(path);
-    if (named.size > FILES_MAX) return refuse(`is one file more than the ${FILES_MAX} that may be included`);
     const found = lookup(path);
     if (found === undefined) missing.add(path);
     else if ("error" in found) return refuse(`cannot be read: ${found.error}`);

@@ -99,6 +99,11 @@ function hiddenMistake(input: LayersInput, fileValue: unknown, { leaf }: Given):
   );
 }
 
+/** Whether a warning tells of such a mistake. */
+export function isMistake({ layer, message }: ConfigIssue): boolean {
+  return layer === "file" && message.startsWith("Cannot use ");
+}
+
 function listed(names: readonly string[]): string {
   return `Not used here: ${names.join(", ")}`;
 }

@@ -1,10 +1,13 @@
 import type { Log } from "../ports.ts";
+import { isEqual } from "./equal.ts";
 import type { ConfigIssue } from "./issues.ts";
 import { formatIssue } from "./issues.ts";
 import type { Settings } from "./judge.ts";
+import { valueAt } from "./layers.ts";
 import { type Change, changesBetween, planReload, type ReloadPlan, withoutOwed } from "./plan.ts";
 import type { Config } from "./schema.ts";
-import type { LoadedSnapshot, Snapshot } from "./store.ts";
+import type { Paths } from "./paths.ts";
+import { isGone, type LoadedSnapshot, type Snapshot } from "./store.ts";
 
 /** What a reload came to. */
 export interface Reloaded {
@@ -28,6 +31,8 @@ export interface ReloaderOptions {
   readonly current: () => Config;
   readonly settings: () => Promise<Settings>;
   readonly readSnapshot: () => Promise<Snapshot>;
+  /** Where the file may be. */
+  readonly paths: Pick<Paths, "configCandidates">;
   /** Puts `config` in force and starts the plan's features anew; rejects with everything as it was. */
   readonly onHotReload: (plan: ReloadPlan, config: Config) => Promise<void> | void;
   /** A restart is owed and may come by itself. */
@@ -63,11 +68,19 @@ export function startGatewayConfigReloader(options: ReloaderOptions): ConfigRelo
   return reloader;
 }
 
+/** A restart that did not come through, until what was owed then is another. */
+interface FailedRestart {
+  readonly errors: readonly ConfigIssue[];
+  readonly config: Config;
+  readonly owed: readonly Change[];
+}
+
 class Reloader implements ConfigReloader {
   readonly #options: ReloaderOptions;
   #latest: ReloaderOptions["initialConfig"];
   #errors: readonly ConfigIssue[];
   #owed: readonly Change[] = [];
+  #failed: FailedRestart | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReloaderOptions) {
@@ -96,13 +109,24 @@ class Reloader implements ConfigReloader {
   }
 
   restartOwed(): readonly string[] {
-    return this.#owed.map(({ key }) => key);
+    // A restart puts in force what was owed before it tells so.
+    const [now, then] = [this.#options.current(), this.#latest.config];
+    const isOwed = ({ path }: Change): boolean => !isEqual(valueAt(now, path), valueAt(then, path));
+    return this.#owed.filter(isOwed).map(({ key }) => key);
   }
 
   restarted(problem?: string): void {
-    const { hash, path } = this.#latest;
-    if (problem === undefined) this.#owed = [];
-    else this.#reject(hash, [refused(path, problem)]);
+    const { hash, path, config } = this.#latest;
+    const before = this.#failed;
+    this.#failed = undefined;
+    if (problem === undefined) {
+      this.#owed = [];
+      if (this.#errors === before?.errors) this.#errors = [];
+      return;
+    }
+    const errors = [refused(path, problem)];
+    this.#reject(hash, errors);
+    this.#failed = { errors, config, owed: this.#owed };
   }
 
   async #reload(): Promise<ReloadOutcome> {
@@ -110,8 +134,10 @@ class Reloader implements ConfigReloader {
     const snapshot = await readSnapshot();
     watchPath(snapshot.watched);
     const { hash, path } = snapshot;
+    if (isGone(this.#options.paths, this.#latest, snapshot)) {
+      return this.#reject(hash, [gone(this.#latest.path)]);
+    }
     if (!snapshot.valid) return this.#reject(hash, snapshot.errors);
-    if (!snapshot.exists && this.#latest.exists) return this.#reject(hash, [gone(this.#latest.path)]);
     const settings = await load();
     const { config } = snapshot;
     const changed = changesBetween(settings, this.#latest.config, config).map(({ key }) => key);
@@ -122,14 +148,26 @@ class Reloader implements ConfigReloader {
     } catch (error) {
       return this.#reject(hash, [refused(path, error)]);
     }
-    const isNews = changed.length > 0 || hash !== this.#latest.hash || this.#errors.length > 0;
+    if (!this.#isHopeless(plan, config)) this.#failed = undefined;
+    const errors = this.#failed?.errors ?? [];
+    const isNews = changed.length > 0 || hash !== this.#latest.hash || !sameText(errors, this.#errors);
     this.#latest = snapshot;
-    this.#errors = [];
+    this.#errors = errors;
     this.#owed = plan.owed;
     const reloaded = { changed, hash, restartOwed: this.restartOwed() };
     if (isNews) this.#tell(reloaded, plan);
-    if (plan.restarts) onRestart();
+    if (plan.restarts && !this.#failed) onRestart();
     return { ok: true, ...reloaded };
+  }
+
+  /** What is owed is what a restart has just failed with: another would only cut off everybody again. */
+  #isHopeless({ owed }: ReloadPlan, config: Config): boolean {
+    const failed = this.#failed;
+    return (
+      failed !== undefined &&
+      failed.owed.length === owed.length &&
+      owed.every(({ path }) => isEqual(valueAt(config, path), valueAt(failed.config, path)))
+    );
   }
 
   async #apply(plan: ReloadPlan, config: Config): Promise<void> {

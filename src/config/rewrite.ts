@@ -1,10 +1,10 @@
 import { createScanner } from "jsonc-parser";
 import { readDocument } from "./document.ts";
-import { EditError } from "./edit.ts";
+import { EditError, type TextChange } from "./edit.ts";
 import { isEqual } from "./equal.ts";
 import { isObject, keyOf, quote } from "./leaves.ts";
 import type { Path } from "./leaves.ts";
-import { migrateDraft } from "./migrate.ts";
+import { migrateDraft, migrateLegacyConfig } from "./migrate.ts";
 import { changesOf, droppedKeys, mergePatch } from "./patch.ts";
 import { restoreRedacted, restoreRedactedText } from "./redact.ts";
 import { textDraft } from "./text-draft.ts";
@@ -47,26 +47,51 @@ type Files = readonly [SourceFile, ...SourceFile[]];
  * @throws EditError saying why it cannot be
  */
 export function rewrite(files: Files, intent: Intent): Rewritten {
-  const [main] = files;
   const draft = textDraft(files);
+  const before = migrated(draft.value());
+  if (intent.kind === "replace" && isText(intent, before)) return replaced(files, intent, before);
   const converted = files.filter(({ text, document }) => text !== document.text);
   const changes = [...converted.map(({ path }) => `converted "${path}" from JSON5`), ...migrateDraft(draft)];
-  const before = draft.value();
-  if (intent.kind === "replace" && isText(intent, before)) {
-    const text = restoredText(intent.text, draft.texts.get(main.path) ?? "");
-    const next = textDraft([{ ...main, text, document: documentOf(text) }, ...files.slice(1)]);
-    refuseDrops(before, next.value(), intent.drop);
-    return { texts: changedTexts(files, new Map([...draft.texts, [main.path, text]])), changes };
-  }
+  if (!isEqual(draft.value(), before)) throw forbidden("its old keys are written in several files");
   const { after, mayGo } = wanted(intent, before);
   refuseDrops(before, after, mayGo);
-  for (const change of changesOf(before, after)) draft.change(change);
-  if (!isEqual(draft.value(), after)) {
-    throw new EditError(
-      "Cannot change the configuration: it is put together from files in a way that forbids it",
-    );
-  }
+  for (const change of fewEnough(changesOf(before, after), draft.texts)) draft.change(change);
+  if (!isEqual(draft.value(), after)) throw forbidden("it is put together from files in a way that forbids it");
   return { texts: changedTexts(files, draft.texts), changes };
+}
+
+function forbidden(reason: string): EditError {
+  return new EditError(`Cannot change the configuration: ${reason}`);
+}
+
+/** What a value means today; what is read is judged as that. */
+function migrated(value: unknown): unknown {
+  return isObject(value) ? migrateLegacyConfig(value).config : value;
+}
+
+type Replacement = Extract<Intent, { readonly kind: "replace" }>;
+
+/** The main file's text is another one. The included files stay as they are, old keys in them too. */
+function replaced(files: Files, intent: Replacement, before: unknown): Rewritten {
+  const [main, ...included] = files;
+  const text = restoredText(intent.text, main.document.text);
+  const next = textDraft([{ ...main, text, document: documentOf(text) }, ...included]);
+  refuseDrops(before, migrated(next.value()), intent.drop);
+  return { texts: changedTexts(files, new Map([[main.path, text]])), changes: [] };
+}
+
+/** Each change reads the files again, while nothing else happens: so much text at most, in characters. */
+const READ_CHARS_MAX = 4 * 1024 * 1024;
+
+function fewEnough(
+  changes: readonly TextChange[],
+  texts: ReadonlyMap<string, string>,
+): readonly TextChange[] {
+  const size = [...texts.values()].reduce((sum, text) => sum + text.length, 0);
+  if (changes.length * size <= READ_CHARS_MAX) return changes;
+  throw new EditError(
+    `Cannot write configuration: ${changes.length} changes at once are too many for files of this size`,
+  );
 }
 
 interface Wanted {
@@ -90,7 +115,7 @@ function wanted(intent: Intent, before: unknown): Wanted {
       return { after: value, mayGo: nullsOf(intent.patch, []) };
     }
     case "replace": {
-      const next = documentOf(intent.text).value;
+      const next = migrated(documentOf(intent.text).value);
       const { value, missing } = restoreRedacted(intent.strip?.(next) ?? next, before);
       refuseMissing(missing);
       return { after: value, mayGo: intent.drop };
@@ -101,7 +126,7 @@ function wanted(intent: Intent, before: unknown): Wanted {
 }
 
 /** The text has to say more than its meaning; or there is nothing to keep. */
-function isText(intent: Extract<Intent, { readonly kind: "replace" }>, before: unknown): boolean {
+function isText(intent: Replacement, before: unknown): boolean {
   const isEmpty = isObject(before) && Object.keys(before).length === 0;
   return (
     isEmpty || intent.isVerbatim === true || intent.text.includes('"$include"') || hasComment(intent.text)

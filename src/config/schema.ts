@@ -133,7 +133,7 @@ const Gateway = z.strictObject({
       format: z
         .enum(["text", "json"])
         .default("text")
-        .meta({ description: "Form of log lines", reload: "process" }),
+        .meta({ description: "Form of log lines", reload: "live" }),
       level: z.enum(["debug", "info", "warn", "error"]).default("info").meta({
         description: "Least severe lines that are written",
         reload: "live",

@@ -5,6 +5,7 @@ import { directoryOf, normalize } from "./file-names.ts";
 import { assemble, secretFileNames } from "./include.ts";
 import type { ConfigIssue } from "./issues.ts";
 import { migrateDraft } from "./migrate.ts";
+import { reasonOf } from "./reason.ts";
 import type { SecretFile } from "./references.ts";
 import { isObjectTree, type ObjectTree, type SourceFile, valueOf } from "./tree.ts";
 import { treeDraft } from "./tree-draft.ts";
@@ -156,10 +157,4 @@ async function readSecret(path: string, files: SourceParts["files"]): Promise<Se
   } catch (error) {
     return { error: reasonOf(error) };
   }
-}
-
-/** What went wrong, without the sentence that names the file: that is said around it. */
-export function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/^Cannot \w+ file "[^"]*": /, "");
 }

@@ -1,10 +1,12 @@
 import { LIMITS } from "../contract/limits.ts";
 import type { Crypto, Files } from "../ports.ts";
 import type { Environment, Flag } from "./env.ts";
+import type { ConfigIssue } from "./issues.ts";
 import type { Judgement, Settings } from "./judge.ts";
 import { resolvePaths } from "./paths.ts";
 import type { Paths, PathsInput } from "./paths.ts";
 import { plainConfig } from "./plain.ts";
+import { reasonOf } from "./reason.ts";
 import type { Config, Sections } from "./schema.ts";
 import type { Source } from "./source.ts";
 
@@ -72,6 +74,8 @@ class Store implements ConfigStore {
   readonly #options: ConfigStoreOptions;
   readonly #envFile: string;
   #environment: Environment;
+  /** Why `.env` cannot be read; the variables are those of before then. */
+  #environmentProblem: ConfigIssue | undefined;
   #inForce: Config | undefined;
   #settings: Promise<Settings> | undefined;
 
@@ -117,8 +121,14 @@ class Store implements ConfigStore {
 
   async #readEnvironment(): Promise<void> {
     const { files, env, parseEnv } = this.#options;
-    const text = await files.readText(this.#envFile, LIMITS.configBytesMax).catch(() => undefined);
-    this.#environment = text === undefined ? env : { ...parseEnv(text), ...definedOf(env) };
+    try {
+      const text = await files.readText(this.#envFile, LIMITS.configBytesMax);
+      this.#environment = text === undefined ? env : { ...parseEnv(text), ...definedOf(env) };
+      this.#environmentProblem = undefined;
+    } catch (error) {
+      const message = `Cannot read variables: ${reasonOf(error)}`;
+      this.#environmentProblem = { layer: "env", file: this.#envFile, key: "", message };
+    }
   }
 
   #given(texts: Texts | undefined): MainFile | undefined {
@@ -131,7 +141,7 @@ class Store implements ConfigStore {
 
   async #snapshotOf({ path, exists, text, error }: MainFile, texts?: Texts): Promise<Snapshot> {
     const { files, home, crypto, flags = [] } = this.#options;
-    const base = { path, exists, watched: [path, this.#envFile] };
+    const base = { path, exists, watched: this.#watched(path, exists) };
     if (error !== undefined) {
       const issue = { layer: "file" as const, file: path, key: "", message: error };
       const nothing = { hash: hashOf([], crypto), source: undefined, warnings: [] };
@@ -140,22 +150,38 @@ class Store implements ConfigStore {
     const [{ judge }, { readSource }] = await Promise.all([import("./judge.ts"), import("./source.ts")]);
     const parts = { files, home, ...(texts && { texts }) };
     const source = text === undefined ? undefined : await readSource(path, text, parts);
-    const judged = judge({
+    const judged = this.#withEnvironment(
+      judge({
       settings: await this.settings(),
       source,
       file: path,
       env: this.#environment,
       flags,
       overrides: this.overrides,
-    });
+      }),
+    );
     const hash = hashOf([...(source?.texts.values() ?? [])], crypto);
     return { ...base, hash, source, watched: [...base.watched, ...(source?.watched ?? [])], ...judged };
+  }
+
+  /** Where there is no file yet, it may come in any of its places. */
+  #watched(path: string, exists: boolean): readonly string[] {
+    return [...(exists ? [path] : this.paths.configCandidates), this.#envFile];
+  }
+
+  /** What half of the variables make of the files is not what anybody has written. */
+  #withEnvironment(judged: Judgement): Judgement {
+    const problem = this.#environmentProblem;
+    if (!problem) return judged;
+    const { warnings } = judged;
+    return { valid: false, errors: [...(judged.valid ? [] : judged.errors), problem], warnings };
   }
 
   /** What needs no judging: nobody has set anything. */
   #plainOf({ path, exists, error }: MainFile): LoadedSnapshot | undefined {
     const { defaults, crypto, flags = [] } = this.#options;
     if (exists || error !== undefined || !defaults || this.overrides.size > 0) return undefined;
+    if (this.#environmentProblem) return undefined;
     const config = plainConfig(defaults, { env: this.#environment, flags });
     if (!config) return undefined;
     const { token } = config.gateway.auth;
@@ -164,7 +190,7 @@ class Store implements ConfigStore {
       exists,
       hash: hashOf([], crypto),
       source: undefined,
-      watched: [path, this.#envFile],
+      watched: this.#watched(path, exists),
       valid: true,
       config,
       warnings: [],
@@ -199,11 +225,18 @@ async function readFile({ files }: ConfigStoreOptions, path: string): Promise<Ma
     const text = await files.readText(path, LIMITS.configBytesMax);
     return { path, exists: text !== undefined, text, error: undefined };
   } catch (error) {
-    // The file is named in front of every issue of it.
-    const message = error instanceof Error ? error.message : String(error);
-    const reason = message.replace(/^Cannot \w+ file "[^"]*": /, "");
-    return { path, exists: true, text: undefined, error: `Cannot read configuration: ${reason}` };
+    return { path, exists: true, text: undefined, error: `Cannot read configuration: ${reasonOf(error)}` };
   }
+}
+
+/** Whether the file that was read earlier is not there any more; a weaker one in its place is another file. */
+export function isGone(
+  { configCandidates }: Pick<Paths, "configCandidates">,
+  earlier: Pick<Read, "path" | "exists">,
+  now: Pick<Read, "path" | "exists">,
+): boolean {
+  if (!earlier.exists) return false;
+  return !now.exists || configCandidates.indexOf(now.path) > configCandidates.indexOf(earlier.path);
 }
 
 /**

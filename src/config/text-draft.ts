@@ -1,6 +1,7 @@
 import { readJsonc } from "./document.ts";
 import type { Draft } from "./draft.ts";
 import { EditError, editText, type TextChange } from "./edit.ts";
+import { isEqual } from "./equal.ts";
 import { assemble } from "./include.ts";
 import { keyOf, quote } from "./leaves.ts";
 import type { Path } from "./leaves.ts";
@@ -48,12 +49,8 @@ class FilesDraft implements TextDraft {
   }
 
   set(path: Path, value: unknown): void {
-    const { spot, rest, tree: owner } = this.#nearestSpot(path);
-    const [index, ...below] = rest;
-    // The place in the list of its own file: the whole one may be put together from several.
-    const end = isListTree(owner) ? ownLength(spot) : undefined;
-    const way = index !== undefined && end !== undefined ? [end, ...below] : rest;
-    this.#edit(spot, (at) => ({ op: "set", path: [...at, ...way], value }));
+    const { file, path: at } = this.#placeFor(path);
+    this.#edit(file, { op: "set", path: at, value });
   }
 
   remove(path: Path): void {
@@ -64,7 +61,7 @@ class FilesDraft implements TextDraft {
         const where = spot ? `all of "${spot.file.path}"` : "in no file";
         throw new EditError(`Cannot remove ${quote(keyOf(path))}: it is ${where}`);
       }
-      this.#edit(spot, (at) => ({ op: "remove", path: at }));
+      this.#edit(spot.file, { op: "remove", path: spot.path });
       if (typeof path.at(-1) === "number") return;
     }
   }
@@ -72,20 +69,45 @@ class FilesDraft implements TextDraft {
   move(from: Path, to: Path): void {
     const found = treeAt(this.#tree, from);
     if (!found) return;
-    const target = this.#nearestSpot(to);
-    if (found.spot && found.spot.file.path === target.spot.file.path && !isListTree(target.tree)) {
-      const goal = [...target.spot.path, ...target.rest];
-      return this.#edit(found.spot, (at) => ({ op: "move", from: at, to: goal }));
-    }
     const value = valueOf(found);
+    if (found.spot && this.#moveText(found.spot, { from, to, value })) return;
     this.set(to, value);
     this.remove(from);
+  }
+
+  /** With the comments inside, which one file can do. @returns false, with nothing done, where it is not enough */
+  #moveText({ file, path }: Spot, { from, to, value }: Move): boolean {
+    const goal = this.#goalIn(file, path, { from, to });
+    if (!goal) return false;
+    const { texts } = this;
+    const before = texts.get(file.path) ?? "";
+    try {
+      this.#edit(file, { op: "move", from: path, to: goal });
+    } catch (error) {
+      if (error instanceof EditError) return false;
+      throw error;
+    }
+    // A part of it may be in another file, where it would stay.
+    if (treeAt(this.#tree, from) === undefined && isEqual(this.get(to), value)) return true;
+    texts.set(file.path, before);
+    this.#tree = this.#read();
+    return false;
+  }
+
+  /** Where in a file something that is in it has to go. */
+  #goalIn(file: SourceFile, path: Path, { from, to }: Pick<Move, "from" | "to">): Path | undefined {
+    const target = this.#placeFor(to);
+    if (target.file.path === file.path) return target.path;
+    // What the file is included as has to be around both.
+    const around = from.slice(0, from.length - path.length);
+    const isBelow = around.every((step, index) => step === to[index]) && isEqual(from, [...around, ...path]);
+    return isBelow ? to.slice(around.length) : undefined;
   }
 
   #insert(path: Path, value: unknown): void {
     const found = treeAt(this.#tree, path)?.spot;
     if (!found) return this.set(path, value);
-    this.#edit(found, (at) => ({ op: "insert", path: at, value }));
+    this.#edit(found.file, { op: "insert", path: found.path, value });
   }
 
   #read(): Tree {
@@ -99,19 +121,45 @@ class FilesDraft implements TextDraft {
     return assemble(file(this.#main.path) ?? this.#main, file).tree;
   }
 
-  #edit({ file, path }: Spot, make: (path: Path) => TextChange): void {
-    this.texts.set(file.path, editText(this.texts.get(file.path) ?? "", make(path)));
+  #edit({ path, document }: SourceFile, change: TextChange): void {
+    const text = this.texts.get(path) ?? "";
+    this.texts.set(path, Array.isArray(document.value) ? editList(text, change) : editText(text, change));
     this.#tree = this.#read();
   }
 
-  /** The innermost part around a path that is written down, and the way from there. */
-  #nearestSpot(path: Path): { readonly spot: Spot; readonly rest: Path; readonly tree: Tree } {
+  /** Where something is written, or has to be: the innermost part around it that is there, and the way from it. */
+  #placeFor(path: Path): Spot {
     for (let length = path.length; length >= 0; length -= 1) {
       const found = treeAt(this.#tree, path.slice(0, length));
-      if (found?.spot) return { spot: found.spot, rest: path.slice(length), tree: found };
+      if (!found?.spot) continue;
+      const [index, ...below] = path.slice(length);
+      // The place in the list of its own file: the whole one may be put together from several.
+      const end = isListTree(found) ? ownLength(found.spot) : undefined;
+      const way = index !== undefined && end !== undefined ? [end, ...below] : path.slice(length);
+      return { file: found.spot.file, path: [...found.spot.path, ...way] };
     }
     throw new EditError(`Cannot change ${quote(keyOf(path))}: it is in no file`);
   }
+}
+
+interface Move {
+  readonly from: Path;
+  readonly to: Path;
+  /** What is at `from`. */
+  readonly value: unknown;
+}
+
+/** An included file may be a list, which the editor wants an object around. */
+function editList(text: string, change: TextChange): string {
+  const mark = text.startsWith("\uFEFF") ? "\uFEFF" : "";
+  const [open, close] = [`{"list":`, "\n}"];
+  const edited = editText(open + text.slice(mark.length) + close, below("list", change));
+  return mark + edited.slice(open.length, -close.length);
+}
+
+function below(name: string, change: TextChange): TextChange {
+  if (change.op !== "move") return { ...change, path: [name, ...change.path] };
+  return { ...change, from: [name, ...change.from], to: [name, ...change.to] };
 }
 
 function ownLength({ file, path }: Spot): number | undefined {

@@ -1,9 +1,12 @@
+import { LIMITS } from "../contract/limits.ts";
 import type { Files, Stop, Timers } from "../ports.ts";
 import type { Copies } from "./copies.ts";
 import { EditError } from "./edit.ts";
 import { readDocument } from "./document.ts";
 import { directoryOf } from "./file-names.ts";
 import { type ConfigIssue, formatIssue } from "./issues.ts";
+import { isMistake } from "./layers.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import { type Intent, rewrite } from "./rewrite.ts";
 import type { ConfigStore, Snapshot, Texts } from "./store.ts";
 import type { SourceFile } from "./tree.ts";
@@ -25,7 +28,7 @@ export class WriteRefused extends Error {
 interface WriterOptions {
   readonly store: ConfigStore;
   readonly copies: Copies;
-  readonly files: Pick<Files, "replace" | "writeNew" | "remove" | "ensurePrivateDir">;
+  readonly files: Pick<Files, "readText" | "replace" | "remove" | "list" | "ensurePrivateDir">;
   readonly timers: Timers;
   /** Keeps other programs out while it is held. */
   readonly lock: (path: string) => Stop | undefined;
@@ -39,7 +42,7 @@ export interface Written {
   readonly backup: string | undefined;
   /** What was moved or converted on the way, in words. */
   readonly changes: readonly string[];
-  /** Puts every file back as it was. */
+  /** Puts every file back as it was, but for those that somebody else has written since. */
   undo(): Promise<void>;
 }
 
@@ -60,14 +63,20 @@ export interface ConfigWriter {
   restore(backup: string, options?: WriteOptions): Promise<Written>;
 }
 
+/** A writer that says when it is not writing. */
+export interface QuietWriter extends ConfigWriter {
+  /** Reads with it between two writes, never in the middle of one: a write may be of several files. */
+  between<T>(read: () => Promise<T>): Promise<T>;
+}
+
 const LOCK_TRIES = 100;
 const LOCK_RETRY_MS = 20;
 
-export function createConfigWriter(options: WriterOptions): ConfigWriter {
+export function createConfigWriter(options: WriterOptions): QuietWriter {
   return new Writer(options);
 }
 
-class Writer implements ConfigWriter {
+class Writer implements QuietWriter {
   readonly #options: WriterOptions;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -78,16 +87,22 @@ class Writer implements ConfigWriter {
   async preview(intent: Intent): Promise<{ readonly before: Snapshot; readonly after: Snapshot }> {
     const { store } = this.#options;
     const before = await store.readConfigFileSnapshot();
+    refuseUnreadable(before);
     const { texts } = this.#textsOf(before, intent);
-    return { before, after: await store.readConfigFileSnapshot(texts) };
+    const after = await store.readConfigFileSnapshot(texts);
+    refuseHidden(before, after);
+    return { before, after };
   }
 
   write(intent: Intent, options: WriteOptions = {}): Promise<Written> {
     return this.#alone(async () => {
       const before = await this.#options.store.readConfigFileSnapshot();
       refuseStale(before, options);
+      refuseUnreadable(before);
       const { texts, changes } = this.#textsOf(before, intent);
-      return { ...(await this.#put(before, texts, options)), changes };
+      const after = await this.#judged(texts, options);
+      refuseHidden(before, after);
+      return { ...(await this.#put({ before, after }, texts)), changes };
     });
   }
 
@@ -96,40 +111,57 @@ class Writer implements ConfigWriter {
     return this.#alone(async () => {
       const before = await store.readConfigFileSnapshot();
       refuseStale(before, options);
-      const kept = await copies.backup(name, before.path);
+      refuseUnreadable(before);
+      const kept = await copies.backup(name, targetOf(before.path, store));
       if (!kept)
         throw new WriteRefused("invalid", `Cannot restore backup "${name}": there is no such backup`);
       const now = before.source?.texts;
       const texts = new Map([...kept].filter(([path, text]) => now?.get(path) !== text));
-      return { ...(await this.#put(before, texts, options)), changes: [] };
+      const after = await this.#judged(texts, options);
+      return { ...(await this.#put({ before, after }, texts)), changes: [] };
     });
+  }
+
+  between<T>(read: () => Promise<T>): Promise<T> {
+    return this.#next(read);
   }
 
   /** One at a time, in this process and among all that write into this state directory. */
   #alone<T>(work: () => Promise<T>): Promise<T> {
     const { files, store } = this.#options;
-    const run = async (): Promise<T> => {
-      await files.ensurePrivateDir(store.paths.stateDir);
+    return this.#next(async () => {
+      await files.ensurePrivateDir(store.paths.stateDir).catch(refuseFailed);
       const release = await this.#takeLock();
       try {
         return await work();
       } finally {
         release();
       }
-    };
-    const result = this.#last.then(run, run);
+    });
+  }
+
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work, work);
     this.#last = result.catch(() => {});
     return result;
   }
 
   async #takeLock(): Promise<Stop> {
-    const { lock, store, timers } = this.#options;
+    const { store, timers } = this.#options;
     for (let tries = 0; tries < LOCK_TRIES; tries += 1) {
-      const release = lock(`${store.paths.stateDir}/config.lock`);
+      const release = this.#lock(`${store.paths.stateDir}/config.lock`);
       if (release) return release;
       await new Promise<void>((resolve) => void timers.after(LOCK_RETRY_MS, resolve));
     }
     throw new WriteRefused("locked", "Cannot write configuration: another program is writing it");
+  }
+
+  #lock(path: string): Stop | undefined {
+    try {
+      return this.#options.lock(path);
+    } catch (error) {
+      return refuseFailed(error);
+    }
   }
 
   #textsOf(before: Snapshot, intent: Intent): { texts: Texts; changes: readonly string[] } {
@@ -141,35 +173,66 @@ class Writer implements ConfigWriter {
     }
   }
 
-  /** Judges what would be there, writes it, and puts it back as it was should the disk refuse a part. */
-  async #put(before: Snapshot, texts: Texts, options: WriteOptions): Promise<Omit<Written, "changes">> {
-    const { store, copies, files } = this.#options;
-    const { tolerates = () => false } = options;
-    const after = await store.readConfigFileSnapshot(texts);
+  async #judged(texts: Texts, { tolerates = () => false }: WriteOptions): Promise<Snapshot> {
+    const after = await this.#options.store.readConfigFileSnapshot(texts);
     if (!after.valid && !after.errors.every(tolerates)) throw invalid(after.errors);
-    const kept = before.source?.texts ?? new Map<string, string>();
-    const done: string[] = [];
+    return after;
+  }
+
+  /** Writes, after a backup, and puts back what was there should the disk refuse a part. */
+  async #put(judged: Pick<Written, "before" | "after">, texts: Texts): Promise<Omit<Written, "changes">> {
+    const { copies, files } = this.#options;
+    const kept = judged.before.source?.texts ?? new Map<string, string>();
+    const done = new Map<string, string>();
     let backup: string | undefined;
     try {
+      // We hold the lock: nobody is in the middle of writing these.
+      await removeLeftovers(files, texts.keys());
       if (texts.size > 0 && kept.size > 0) backup = await copies.backUp(kept);
       for (const [path, text] of texts) {
         await files.replace(path, text);
-        done.push(path);
+        done.set(path, text);
       }
     } catch (error) {
       await this.#undo(kept, done);
-      throw new WriteRefused("failed", error instanceof Error ? error.message : String(error));
+      if (backup !== undefined) await copies.discard(backup);
+      return refuseFailed(error);
     }
-    return { before, after, backup, undo: () => this.#alone(() => this.#undo(kept, done)) };
+    // It is written: a backup too many is no reason to say anything else.
+    if (backup !== undefined) await copies.prune().catch(() => {});
+    return { ...judged, backup, undo: () => this.#alone(() => this.#undo(kept, done)) };
   }
 
-  async #undo(kept: Texts, done: readonly string[]): Promise<void> {
+  async #undo(kept: Texts, done: Texts): Promise<void> {
     const { files } = this.#options;
-    for (const path of done) {
+    for (const [path, text] of done) {
+      // What cannot be read any more is not what we have written.
+      const now = await files.readText(path, LIMITS.configBytesMax).catch(() => undefined);
+      if (now !== text) continue;
       const old = kept.get(path);
       await (old === undefined ? files.remove(path) : files.replace(path, old));
     }
   }
+}
+
+function refuseFailed(error: unknown): never {
+  const reason = error instanceof Error ? error.message : String(error);
+  const message = reason.startsWith("Cannot ") ? reason : `Cannot write configuration: ${reason}`;
+  throw new WriteRefused("failed", message);
+}
+
+/** No backup of it can be made, and nobody knows what is in it. */
+function refuseUnreadable({ exists, source, ...before }: Snapshot): void {
+  if (!exists || source !== undefined) return;
+  const state = "what is there cannot be read, so it cannot be kept; move it away first";
+  throw new WriteRefused("invalid", `Cannot write configuration: ${state}`, before.valid ? [] : before.errors);
+}
+
+/** What is wrong is wrong, though a variable or an override may hide it for now. */
+function refuseHidden(before: Snapshot, after: Snapshot): void {
+  const known = new Set(before.warnings.map(({ message }) => message));
+  const mistakes = after.warnings.filter((warning) => isMistake(warning) && !known.has(warning.message));
+  if (mistakes.length > 0) throw invalid(mistakes);
 }
 
 function refuseStale(before: Snapshot, { baseHash }: WriteOptions): void {

@@ -71,7 +71,7 @@ export async function loadConfiguration(
   const secrets = [...snapshot.secrets];
   const log = createLog({
     sink: platform.process.stderr,
-    format: snapshot.config.gateway.log.format,
+    format: () => store.current().gateway.log.format,
     level: () => store.current().gateway.log.level,
     clock: platform.clock,
     secrets: () => secrets,

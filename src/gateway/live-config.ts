@@ -65,7 +65,8 @@ export function followConfiguration(parts: Omit<LiveParts, "follow">): FollowedC
     async restarted(problem) {
       const { reloader, confirmation } = await live();
       reloader.restarted(problem);
-      if (problem !== undefined) await confirmation.revert();
+      // Not waited for: it reads the files again, which waits for the end of the restart that we are in.
+      if (problem !== undefined) void confirmation.revert();
       else confirmation.inForce();
     },
     stop() {
@@ -76,7 +77,8 @@ export function followConfiguration(parts: Omit<LiveParts, "follow">): FollowedC
 }
 
 function statusOf({ snapshot, errors: atStart }: LiveParts["loaded"], live: Live | undefined): ConfigStatus {
-  const { path, hash, exists, warnings } = live?.reloader.latest() ?? snapshot;
+  const latest = live?.reloader.latest() ?? snapshot;
+  const { path, hash, exists, warnings } = latest;
   const errors = live?.reloader.errors() ?? atStart;
   const [first] = errors;
   const waiting = live?.confirmation.waiting;
@@ -93,7 +95,7 @@ function statusOf({ snapshot, errors: atStart }: LiveParts["loaded"], live: Live
       },
     }),
     restartOwed: [...(live?.reloader.restartOwed() ?? [])],
-    safeMode: atStart.length > 0 && first !== undefined,
+    safeMode: atStart.length > 0 && latest === snapshot,
     ...(waiting && { confirmWithinMs: waiting.confirmWithinMs }),
     warnings: warnings.map((warning) => warning.message),
   };

@@ -22,7 +22,7 @@ export interface LiveParts {
   readonly apply: (plan: ReloadPlan, config: Config) => Promise<void>;
   /** Resolves when no restart is going on. */
   readonly settled: () => Promise<void>;
-  readonly restart: (isNow: boolean) => void;
+  readonly restart: (isNow: boolean, isStillWanted?: () => boolean) => void;
   readonly follow: (paths: readonly string[]) => void;
 }
 
@@ -41,7 +41,11 @@ const SECRETS_MAX = 1_000;
 export function createLive(parts: LiveParts): Live {
   const { platform, loaded } = parts;
   const { store, log, secrets } = loaded;
-  const copies = createCopies({ ...platform, stateDir: store.paths.stateDir });
+  const copies = createCopies({
+    ...platform,
+    stateDir: store.paths.stateDir,
+    isWanted: (backup) => confirmation.waiting?.backup === backup,
+  });
   const writer = createConfigWriter({ ...platform, store, copies });
   const reloader = startGatewayConfigReloader({
     initialConfig: loaded.snapshot,
@@ -50,10 +54,11 @@ export function createLive(parts: LiveParts): Live {
     settings: () => store.settings(),
     async readSnapshot() {
       await parts.settled();
-      return store.readConfigFileSnapshot();
+      return writer.between(() => store.readConfigFileSnapshot());
     },
+    paths: store.paths,
     onHotReload: parts.apply,
-    onRestart: () => parts.restart(false),
+    onRestart: () => parts.restart(false, () => reloader.restartOwed().length > 0),
     watchPath: parts.follow,
     onReloaded(reloaded) {
       parts.broadcast("config.changed", reloaded);
@@ -61,8 +66,11 @@ export function createLive(parts: LiveParts): Live {
     },
     onRejected: (hash, errors) => parts.broadcast("config.rejected", { hash, errors: errors.map(problemOf) }),
     onSecrets(found) {
-      for (const secret of found) if (!secrets.includes(secret)) secrets.push(secret);
-      secrets.splice(0, Math.max(secrets.length - SECRETS_MAX, 0));
+      const known = new Set(secrets);
+      for (const secret of found) known.delete(secret);
+      // Those in force come last, and the first that nobody needs any more goes first.
+      const older = [...known].slice(-Math.max(SECRETS_MAX - found.length, fixed));
+      secrets.splice(0, Infinity, ...older, ...found);
     },
     log,
   });
@@ -81,7 +89,8 @@ export function createLive(parts: LiveParts): Live {
   /** What works is what the next start falls back to. */
   async function remember(): Promise<void> {
     const { source, hash } = reloader.latest();
-    if (!source) return;
+    // What works because of an override may not work after a start, when there is none.
+    if (!source || store.overrides.size > 0) return;
     await copies
       .remember(hash, source.texts)
       .catch((error: unknown) => log.warn("last good configuration not kept", { error: errorText(error) }));

@@ -29,6 +29,7 @@ export class Restarts<T extends Restartable> {
   readonly #failed = Promise.withResolvers<never>();
   #running: T | undefined;
   #wanted: "idle" | "now" | undefined;
+  #isStillWanted: () => boolean = always;
   #work: Promise<void> | undefined;
   /** The restart that goes on has yet to look at what it restarts on. */
   #isOpen = false;
@@ -65,13 +66,18 @@ export class Restarts<T extends Restartable> {
 
   /** Resolves when no restart is going on. */
   async settled(): Promise<void> {
-    await this.#work;
+    // Behind one may be the next.
+    while (this.#work) await this.#work;
   }
 
-  /** @param isNow without waiting for the runs to end */
-  request(isNow: boolean): void {
+  /**
+   * @param isNow without waiting for the runs to end
+   * @param isStillWanted asked when its time has come, unless somebody wants it in any case
+   */
+  request(isNow: boolean, isStillWanted = always): void {
     if (this.#isClosed || this.#isOpen) return;
     const wasWanted = this.#wanted !== undefined;
+    if (!wasWanted || this.#isStillWanted !== always) this.#isStillWanted = isStillWanted;
     this.#wanted = isNow ? "now" : (this.#wanted ?? "idle");
     const busy = this.#running?.busy() ?? 0;
     if (!wasWanted && !isNow && busy > 0) this.#options.log.info("restart waits for runs", { runs: busy });
@@ -94,6 +100,7 @@ export class Restarts<T extends Restartable> {
       return;
     }
     this.#wanted = undefined;
+    if (!this.#isStillWanted()) return;
     this.#work = this.#restart().finally(() => {
       this.#work = undefined;
       this.#check();
@@ -122,3 +129,5 @@ export class Restarts<T extends Restartable> {
     }
   }
 }
+
+const always = (): boolean => true;

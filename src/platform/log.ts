@@ -8,8 +8,9 @@ export type LogFormat = "json" | "text";
 export type LogOptions = {
   /** One that counts what it had to drop gets a line that says so. */
   readonly sink: TextSink & { readonly dropped?: number };
-  readonly format: LogFormat;
-  /** Entries below it are not written; asked for with every line. */
+  /** Asked for with every line, like the level. */
+  format(): LogFormat;
+  /** Entries below it are not written. */
   level(): LogLevel;
   readonly clock: Pick<Clock, "now">;
   /** Texts that no line may hold; asked for with every line, so that new ones count at once. */
@@ -30,7 +31,7 @@ const secretCharsMin = LIMITS.hiddenCharsMin;
 
 /** One line for each entry, whatever it holds: no control characters, no secrets, no field without end. */
 export function createLog({ sink, format, level, clock, secrets }: LogOptions): Log {
-  const line = format === "json" ? jsonLine : textLine;
+  const line = (entry: Entry): string => (format() === "json" ? jsonLine(entry) : textLine(entry));
   let droppedSaid = 0;
 
   const write = (entryLevel: LogLevel, message: string, fields: LogFields = {}): void => {

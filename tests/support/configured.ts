@@ -1,42 +1,48 @@
 import { createHash } from "node:crypto";
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { GatewayServer } from "../../src/gateway.ts";
-import { type QuietOptions, startQuiet } from "./gateway.ts";
+import { type GatewayServer, startGatewayServer } from "../../src/gateway.ts";
+import { type QuietOptions, quietPlatform } from "./gateway.ts";
 import { listen, type Listener, type Told } from "./sdk.ts";
 
 /** A gateway in this process that follows its file, and a client of it. */
-export interface Configured {
+export interface Configured extends AsyncDisposable {
   readonly gateway: GatewayServer;
   readonly home: string;
   readonly path: string;
   readonly stateDir: string;
-  readonly url: string;
   readonly token: string;
-  readonly log: string[];
+  readonly log: readonly string[];
   readonly person: Listener;
+  /** Another client, connected anew. */
+  enter(): Promise<Listener>;
 }
 
-/** What `config.changed` and `config.rejected` say of the files. */
-export type ConfigTold = Told & { readonly payload: { readonly hash: string; readonly restartOwed?: unknown } };
+const QUICK = { initialMs: 20, maxMs: 100 } as const;
 
-/** Starts it on this text. Whoever starts it closes it: `await using` does. */
+/** Starts it on this text, at whose port it listens: 0 lets the system choose. `await using` closes it. */
 export async function startConfigured(
   config: string | undefined,
   options: Omit<QuietOptions, "config"> = {},
-): Promise<Configured & AsyncDisposable> {
+): Promise<Configured> {
   // No model server of this machine's is asked what it has: port 9 is nobody's.
   const env = { OLLAMA_HOST: "127.0.0.1:9", ...options.env };
-  const quiet = await startQuiet({ ...options, env, ...(config !== undefined && { config }) });
-  const { gateway, home } = quiet;
-  const person = await listen(quiet, { token: quiet.token });
+  const { platform, home, log } = quietPlatform({ ...options, env, ...(config !== undefined && { config }) });
+  const gateway = await startGatewayServer(undefined, { platform });
+  await gateway.ready;
+  const token = gateway.token?.value ?? "";
+  const enter = (): Promise<Listener> => listen({ url: gateway.urls[0] }, { token, reconnect: QUICK });
   return {
-    ...quiet,
+    gateway,
+    home,
+    log,
+    token,
+    enter,
     path: join(home, ".clawdbot/moltbot.json"),
     stateDir: gateway.stateDir,
-    person,
+    person: await enter(),
     async [Symbol.asyncDispose]() {
-      await gateway.close();
+      await gateway.close({ drainMs: 0 });
     },
   };
 }
@@ -46,16 +52,20 @@ export function hashOfText(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Resolves when the gateway has told that a configuration with this hash is in force. */
-export function changedTo({ until }: Listener, text: string): Promise<Told> {
-  const hash = hashOfText(text);
-  return until(`config.changed to ${hash}`, isTold("config.changed", hash));
+/** The next thing this client is told that fits; what it was told before does not count. */
+export function next(person: Listener, what: string, fits: (told: Told) => boolean): Promise<Told> {
+  const before = person.told.length;
+  return person.until(what, (told) => fits(told) && person.told.lastIndexOf(told) >= before);
 }
 
-/** Resolves when the gateway has told that it does not use these files. */
-export function rejected({ until }: Listener, text: string): Promise<Told> {
-  const hash = hashOfText(text);
-  return until(`config.rejected of ${hash}`, isTold("config.rejected", hash));
+/** Resolves when the gateway tells that the configuration of this text is in force. */
+export function changedTo(person: Listener, text: string): Promise<Told> {
+  return next(person, "config.changed", isTold("config.changed", hashOfText(text)));
+}
+
+/** Resolves when the gateway tells that it does not use this text. */
+export function rejectedAs(person: Listener, text: string): Promise<Told> {
+  return next(person, "config.rejected", isTold("config.rejected", hashOfText(text)));
 }
 
 function isTold(event: string, hash: string): (told: Told) => boolean {
@@ -65,24 +75,33 @@ function isTold(event: string, hash: string): (told: Told) => boolean {
 let temporaries = 0;
 
 /** As an editor that writes beside the file and renames. */
-export function renameOver(path: string, text: string): void {
+export function renameOver(path: string, text: string | Uint8Array): void {
   const temporary = `${path}.edit-${++temporaries}`;
   writeFileSync(temporary, text);
   renameSync(temporary, path);
 }
 
-/** The times a client lost its connection. */
-export function breaksOf({ told }: Listener): readonly Told[] {
-  return told.filter(({ event, payload }) => event === "state" && payload["name"] !== "ready");
+/** Resolves when this client, cut off by now or soon, is connected again. */
+export function backAgain(person: Listener): Promise<Told> {
+  return next(person, "new connection", ({ event, payload }) => event === "state" && payload["name"] === "ready");
 }
 
-/** A real-size file; `pair` stands at both its ends, in two settings that always change together. */
+/** What happened to a client's connection since it stood. */
+export function breaksOf({ told }: Listener): readonly Told[] {
+  return told
+    .filter(({ event }) => event === "state")
+    .slice(1)
+    .filter(({ payload }) => payload["name"] !== "ready");
+}
+
+/** A real-size file; `pair` is in three places of it, far from each other, that always change together. */
 export function pairedText(pair: number): string {
   return `${PAIRED_HEAD}
     "defaults": {
-      "model": "echo/echo",
+      "model": { "primary": "echo/echo", "fallbacks": [] },
       // Seconds one answer may take.
-      "timeoutSeconds": ${600 + pair},
+      "timeoutSeconds": ${1_000 + pair},
+      "maxConcurrent": 4,
       "systemPrompt": "You help at home. Answer in short sentences.",
     },${PAIRED_LIST}
   },
@@ -90,15 +109,27 @@ export function pairedText(pair: number): string {
     "providers": {
       "ollama": {
         "baseUrl": "http://127.0.0.1:9/v1",
-        "apiKey": "not-used-${pair}",
+        "apiKey": "not-used-but-there-${1_000 + pair}",
       },
     },
   },
-  "env": { "vars": { "GREETING": "hello" } },
+  "env": { "vars": { "GREETING": "hello", "PLACE": "the cupboard" } },
   /* how much of the past stays */
-  "sessions": { "keepMax": ${500 + pair} },
+  "sessions": { "keepMax": ${1_000 + pair} },
 }
+// end
 `;
+}
+
+/** The pair in force, as a configuration says it; whoever finds a mixture says which. */
+export function pairOf(config: unknown): number {
+  const { agents, sessions } = config as {
+    readonly agents: { readonly defaults: { readonly timeoutSeconds: number } };
+    readonly sessions: { readonly keepMax: number };
+  };
+  const [first, last] = [agents.defaults.timeoutSeconds, sessions.keepMax];
+  if (first !== last) throw new Error(`half of a configuration is in force: ${first} and ${last}`);
+  return first - 1_000;
 }
 
 const PAIRED_HEAD = `// The gateway in the cupboard.
@@ -109,7 +140,9 @@ const PAIRED_HEAD = `// The gateway in the cupboard.
     "bind": "loopback",
     "reload": { "mode": "hybrid", "debounceMs": 10 },
     "allowedHosts": ["cupboard.local", "cupboard.example"],
+    "allowedOrigins": ["https://cupboard.example"],
     "trustedProxies": ["192.0.2.1", "192.0.2.2"],
+    "limits": { "clientsMax": 64 },
     "log": { "level": "info" },
   },
   "agents": {`;
@@ -121,4 +154,5 @@ const PAIRED_LIST = `
       { "id": "garden", "systemPrompt": "You know when to sow and what to water." },
       // Not yet: { "id": "cellar" }
       { "id": "workshop", "model": { "primary": "echo/echo", "fallbacks": [] } },
+      { "id": "study", "systemPrompt": "Quote what you have read. \\u00fc, \\"quotes\\" and ünicode too." },
     ],`;

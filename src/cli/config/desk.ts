@@ -20,6 +20,7 @@ export type Problem = ConfigProblem;
 export interface Desk {
   /** Undefined when no gateway runs. */
   readonly gateway: Connection | undefined;
+  readonly target: Target;
   /** Where the files are on this machine; undefined when they are on another one. */
   readonly place: Place | undefined;
   call<M extends ConfigMethod>(method: M, params: ParamsOf<M>): Promise<ResultOf<M>>;
@@ -46,10 +47,10 @@ export async function withDesk(
 
 async function openDesk(input: CommandInput, target: Target): Promise<Desk> {
   const connection = target.isGuess ? undefined : await connectOrNot(input, target);
-  if (!connection) return fileDesk(input);
+  if (!connection) return fileDesk(input, target);
   if (target.isExplicit || (await isAbout(connection, input))) return gatewayDesk(connection);
   await connection.client.close();
-  return fileDesk(input);
+  return fileDesk(input, target);
 }
 
 /** @returns undefined when nothing listens on this machine: then the files are all there is */
@@ -79,6 +80,7 @@ function gatewayDesk(connection: Connection): Desk {
   const { configPath, stateDir } = client.hello?.snapshot ?? {};
   return {
     gateway: connection,
+    target,
     place: target.isLoopback ? { configPath, stateDir } : undefined,
     call: <M extends ConfigMethod>(method: M, params: ParamsOf<M>) =>
       // The gateway checks what it answers against the contract that these types are from.
@@ -88,11 +90,12 @@ function gatewayDesk(connection: Connection): Desk {
   };
 }
 
-async function fileDesk(input: CommandInput): Promise<Desk> {
+async function fileDesk(input: CommandInput, target: Target): Promise<Desk> {
   const { openOffline } = await import("./offline.ts");
   const { files, answers, call } = await openOffline(input);
   return {
     gateway: undefined,
+    target,
     place: {},
     async call<M extends ConfigMethod>(method: M, params: ParamsOf<M>): Promise<ResultOf<M>> {
       // A handler of this very method; what it takes and gives is what the contract says.

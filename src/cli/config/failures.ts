@@ -20,6 +20,11 @@ export function toConfigError(error: unknown, target: Target): unknown {
   return error;
 }
 
+/** It was refused for what it says. */
+export function isInvalid(error: unknown): boolean {
+  return (error instanceof GatewayError || error instanceof RpcError) && error.code === "invalid_params";
+}
+
 /** What is wrong with the configuration, where that is why something was refused. */
 export function problemsOf(error: unknown): readonly Problem[] {
   const details = detailsOf(error);

@@ -33,27 +33,51 @@ export function openConfigFiles({ platform, args }: CommandInput, place: Place =
   async function read(...given: Parameters<ConfigStore["readConfigFileSnapshot"]>): Promise<Snapshot> {
     const snapshot = await store.readConfigFileSnapshot(...given);
     unset = snapshot.valid ? [] : snapshot.errors.filter(isUnset);
-    if (snapshot.valid || unset.length < snapshot.errors.length) return snapshot;
+    if (snapshot.valid || unset.length === 0) return snapshot;
     const env = { ...standIns(unset), ...options.env };
     const again = await createConfigStore({ ...options, env }).readConfigFileSnapshot(...given);
-    return again.valid ? again : snapshot;
+    if (again.valid) return again;
+    // What is wrong with a value that only stands in for another one says nothing.
+    const keys = new Set(unset.map(({ key }) => key));
+    const others = again.errors.filter(({ key }) => !keys.has(key));
+    return { ...again, errors: others.length > 0 ? others : unset };
   }
 
   const copies = createCopies({ ...platform, stateDir: store.paths.stateDir });
-  return { store: { ...store, readConfigFileSnapshot: read }, copies, unset: () => unset };
+  return { store: withReading(store, read), copies, unset: () => unset };
+}
+
+function withReading(
+  store: ConfigStore,
+  readConfigFileSnapshot: ConfigStore["readConfigFileSnapshot"],
+): ConfigStore {
+  return {
+    paths: store.paths,
+    overrides: store.overrides,
+    readConfigFileSnapshot,
+    settings: () => store.settings(),
+    load: () => store.load(),
+    environment: () => store.environment(),
+    current: () => store.current(),
+    use: (config) => store.use(config),
+  };
 }
 
 const UNSET = /: the variable (\S+) is not set, or empty$/;
 
 /** A reference to a variable that is not set here. */
-export function isUnset({ message }: ConfigIssue): boolean {
+export function isUnset({ message }: Pick<ConfigIssue, "message">): boolean {
   return UNSET.test(message);
+}
+
+/** The variables that such issues are about. */
+export function unsetNames(issues: readonly Pick<ConfigIssue, "message">[]): readonly string[] {
+  return [...new Set(issues.map(({ message }) => UNSET.exec(message)?.[1] ?? ""))];
 }
 
 /** Names of ours are left out: as variables they would set something. */
 function standIns(issues: readonly ConfigIssue[]): Environment {
-  const names = issues.map(({ message }) => UNSET.exec(message)?.[1] ?? "");
-  const others = names.filter((name) => !/^(?:CLAWDBOT|MOLTBOT)_/.test(name));
+  const others = unsetNames(issues).filter((name) => !/^(?:CLAWDBOT|MOLTBOT)_/.test(name));
   return Object.fromEntries(others.map((name) => [name, `\${${name}}`]));
 }
 

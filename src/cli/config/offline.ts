@@ -51,7 +51,7 @@ const CALL: Call = {
 /** A reference to a variable that is not set here is no reason to refuse a write. */
 function tolerant(writer: ConfigWriter): ConfigWriter {
   return {
-    ...writer,
+    preview: (intent) => writer.preview(intent),
     write: (intent, options) => writer.write(intent, { ...options, tolerates: isUnset }),
     restore: (backup, options) => writer.restore(backup, { ...options, tolerates: isUnset }),
   };
@@ -66,10 +66,11 @@ function createReloader({ store }: ConfigFiles, first: Snapshot): ConfigReloader
     last = await store.readConfigFileSnapshot();
     const { hash } = last;
     if (!last.valid && !last.errors.every(isUnset)) return { ok: false, hash, errors: last.errors };
-    const isJudged = before.valid && last.valid;
-    const changed = isJudged
-      ? changesBetween(await store.settings(), before.config, last.config).map(({ key }) => key)
-      : differences(writtenOf(before), writtenOf(last)).map(({ path }) => keyOf(path));
+    // Without a judgement of both, what is written has to do for what it means.
+    const changed =
+      before.valid && last.valid
+        ? changesBetween(await store.settings(), before.config, last.config).map(({ key }) => key)
+        : differences(writtenOf(before), writtenOf(last)).map(({ path }) => keyOf(path));
     if (last.valid) store.use(last.config);
     return { ok: true, changed, hash, restartOwed: [] };
   }
@@ -90,6 +91,6 @@ function createReloader({ store }: ConfigFiles, first: Snapshot): ConfigReloader
 
 /** Nobody can be locked out of what does not run. */
 function noConfirmation({ timers, clock, process }: Platform): Confirmation {
-  const log = createLog({ sink: process.stderr, format: "text", level: () => "warn", clock, secrets: () => [] });
+  const log = createLog({ sink: process.stderr, format: () => "text", level: () => "warn", clock, secrets: () => [] });
   return new Confirmation({ timers, clock, log, revert: async () => {}, keep: async () => {} });
 }

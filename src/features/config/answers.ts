@@ -73,7 +73,7 @@ function readers(parts: ConfigParts): Readers {
       };
     },
 
-    "config.backups": async () => ({ backups: [...(await copies.backups())] }),
+    "config.backups": async () => ({ backups: [...(await copies.backups(reloader.latest().path))] }),
 
     "config.override.list": async () => {
       const { leaves } = await store.settings();

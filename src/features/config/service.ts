@@ -65,7 +65,8 @@ export class ConfigService {
   }
 
   async rollback(backup: string | undefined, baseHash: string | undefined): Promise<ConfigOutcome> {
-    const name = backup ?? (await this.#parts.copies.backups())[0];
+    const { copies, reloader } = this.#parts;
+    const name = backup ?? (await copies.backups(reloader.latest().path))[0];
     if (name === undefined)
       throw new RpcError("not_found", "Cannot roll back the configuration: there is no backup");
     const written = await this.#written(() => this.#parts.writer.restore(name, { baseHash }));

@@ -18,7 +18,7 @@ function setUp(options: { format?: LogFormat; level?: LogLevel; secrets?: readon
   const atMs = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
   const log = createLog({
     sink,
-    format,
+    format: () => format,
     level: () => level,
     clock: { now: () => atMs },
     secrets: () => secrets,

@@ -1,0 +1,184 @@
+/** Changes that are undone unless somebody says, from a new connection, that they can still get in. */
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createHome, startGateway } from "../support/binary.ts";
+import { backAgain, breaksOf, changedTo, hashOfText, startConfigured } from "../support/configured.ts";
+import { listen, type Listener } from "../support/sdk.ts";
+import { freePort, takePort } from "../support/tcp.ts";
+
+setDefaultTimeout(60_000);
+
+/** The least there is. */
+const WITHIN_MS = 1_000;
+
+const textOf = (port: number, origin = "https://before.example"): string => `{
+  // Where it is.
+  "gateway": {
+    "port": ${port}, "bind": "loopback",
+    "reload": { "debounceMs": 10 },
+    "allowedOrigins": ["${origin}"],
+  },
+  "agents": { "defaults": { "model": "echo/echo" } },
+}
+`;
+
+const NEWER = "https://after.example";
+
+async function hashNow({ client }: Listener): Promise<string> {
+  return (await client.call("config.get")).hash;
+}
+
+/** Asks for another text, to be confirmed. */
+async function apply(person: Listener, text: string, confirmWithinMs = WITHIN_MS): Promise<void> {
+  const baseHash = await hashNow(person);
+  await person.client.call("config.apply", { raw: text, baseHash, confirmWithinMs });
+}
+
+const unconfirmed = (stateDir: string): boolean => existsSync(join(stateDir, "config-unconfirmed.json"));
+
+describe("a change that is in force at once", () => {
+  test("nobody confirms: it is undone, and the file is what it was, to the byte", async () => {
+    await using live = await startConfigured(textOf(0));
+    const { person, path, stateDir } = live;
+    await apply(person, textOf(0, NEWER));
+    expect(readFileSync(path, "utf8")).toBe(textOf(0, NEWER));
+    const { config } = await person.client.call("status");
+    expect(config).toMatchObject({ hash: hashOfText(textOf(0, NEWER)), confirmWithinMs: WITHIN_MS });
+    expect(unconfirmed(stateDir)).toBe(true);
+
+    expect((await changedTo(person, textOf(0))).payload["changed"]).toEqual(["gateway.allowedOrigins"]);
+    expect(readFileSync(path, "utf8")).toBe(textOf(0));
+    expect((await person.client.call("status")).config.confirmWithinMs).toBeUndefined();
+    expect(unconfirmed(stateDir)).toBe(false);
+    expect(breaksOf(person)).toEqual([]);
+    // What was tried is not lost either.
+    const { backups } = await person.client.call("config.backups");
+    expect(readFileSync(join(stateDir, "config-backups", backups[0] ?? "", "moltbot.json"), "utf8")).toBe(
+      textOf(0, NEWER),
+    );
+  });
+
+  test("an older connection may not confirm, a newer one does, and it stays", async () => {
+    await using live = await startConfigured(textOf(0));
+    const { person, path, stateDir } = live;
+    await apply(person, textOf(0, NEWER), 60_000);
+    const refused = await person.client.call("config.confirm").catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "conflict" });
+    expect(unconfirmed(stateDir)).toBe(true);
+    const newer = await live.enter();
+    expect(await newer.client.call("config.confirm")).toEqual({ confirmed: true });
+    expect(await newer.client.call("config.confirm")).toEqual({ confirmed: false });
+    expect((await person.client.call("status")).config.confirmWithinMs).toBeUndefined();
+    expect(unconfirmed(stateDir)).toBe(false);
+    expect(readFileSync(path, "utf8")).toBe(textOf(0, NEWER));
+  });
+
+  test("two in a row: what was before the first comes back", async () => {
+    await using live = await startConfigured(textOf(0));
+    const { person, path } = live;
+    await apply(person, textOf(0, NEWER), 60_000);
+    const back = changedTo(person, textOf(0));
+    await apply(person, textOf(0, "https://another.example"));
+    await back;
+    expect(readFileSync(path, "utf8")).toBe(textOf(0));
+  });
+
+  test("where there was no file, none of its settings is left", async () => {
+    await using live = await startConfigured(undefined, { env: { CLAWDBOT_GATEWAY_PORT: "0" } });
+    const { person } = live;
+    const origins = async (): Promise<unknown> =>
+      (await person.client.call("config.get", { key: "gateway.allowedOrigins" })).config;
+    await person.client.call("config.apply", { raw: textOf(0, NEWER), confirmWithinMs: WITHIN_MS });
+    expect(await origins()).toEqual([NEWER]);
+    await person.until(
+      "second config.changed",
+      ({ event }) =>
+        event === "config.changed" && person.told.filter((told) => told.event === "config.changed").length > 1,
+    );
+    expect(await origins()).toEqual([]);
+  });
+});
+
+describe("a change that needs a restart", () => {
+  test("confirmed at the new port: it stays there", async () => {
+    const [before, after] = [freePort(), freePort()];
+    await using live = await startConfigured(textOf(before));
+    const { person, gateway, path, token, stateDir } = live;
+    await apply(person, textOf(after), 60_000);
+    const moved = await enterAt(after, token);
+    expect(await moved.client.call("config.confirm")).toEqual({ confirmed: true });
+    expect(gateway.port).toBe(after);
+    expect(readFileSync(path, "utf8")).toBe(textOf(after));
+    expect(unconfirmed(stateDir)).toBe(false);
+    await person.client.close();
+  });
+
+  test("nobody finds the new port: it is back at the old one, with the clients of before", async () => {
+    const [before, after] = [freePort(), freePort()];
+    await using live = await startConfigured(textOf(before));
+    const { person, gateway, path, stateDir } = live;
+    const back = backAgain(person);
+    await apply(person, textOf(after));
+    await back;
+    expect(gateway.port).toBe(before);
+    expect(readFileSync(path, "utf8")).toBe(textOf(before));
+    expect((await person.client.call("status")).config).toMatchObject({ valid: true, restartOwed: [] });
+    expect(unconfirmed(stateDir)).toBe(false);
+  });
+
+  test("the new port is somebody else's: back at once, file included", async () => {
+    const taken = takePort();
+    const before = freePort();
+    await using live = await startConfigured(textOf(before));
+    const { person, gateway, path } = live;
+    const back = backAgain(person);
+    const restored = changedTo(person, textOf(before));
+    await apply(person, textOf(taken.port), 60_000);
+    await Promise.all([back, restored]);
+    taken.free();
+    expect(gateway.port).toBe(before);
+    expect(readFileSync(path, "utf8")).toBe(textOf(before));
+    expect((await person.client.call("status")).config).toMatchObject({ valid: true, restartOwed: [] });
+  });
+});
+
+test("kill -9 while it waits: the next start goes on waiting, and undoes it", async () => {
+  const home = createHome(textOf(0));
+  const first = await startGateway(home);
+  const before = await listen(first, { token: first.token(), reconnect: false });
+  await apply(before, textOf(0, NEWER), 1_500);
+  first.signal("SIGKILL");
+  await first.exited();
+  expect(readFileSync(home.configPath, "utf8")).toBe(textOf(0, NEWER));
+  expect(unconfirmed(home.stateDir)).toBe(true);
+
+  const second = await startGateway(home);
+  await second.logged("configuration waits for its confirmation");
+  const after = await listen(second, { token: second.token() });
+  await changedTo(after, textOf(0));
+  expect(readFileSync(home.configPath, "utf8")).toBe(textOf(0));
+  expect((await after.client.call("status")).config).toMatchObject({ hash: hashOfText(textOf(0)), valid: true });
+  expect(unconfirmed(home.stateDir)).toBe(false);
+});
+
+test("kill -9 while it waits: whoever gets in after the next start may confirm", async () => {
+  const home = createHome(textOf(0));
+  const first = await startGateway(home);
+  const before = await listen(first, { token: first.token(), reconnect: false });
+  await apply(before, textOf(0, NEWER), 60_000);
+  first.signal("SIGKILL");
+  await first.exited();
+  const second = await startGateway(home);
+  await second.logged("configuration waits for its confirmation");
+  const after = await listen(second, { token: second.token() });
+  expect(await after.client.call("config.confirm")).toEqual({ confirmed: true });
+  expect(readFileSync(home.configPath, "utf8")).toBe(textOf(0, NEWER));
+  expect(unconfirmed(home.stateDir)).toBe(false);
+});
+
+/** A client at a port where a gateway is about to be. */
+function enterAt(port: number, token: string): Promise<Listener> {
+  const reconnect = { initialMs: 20, maxMs: 50, first: true };
+  return listen({ url: `http://127.0.0.1:${port}` }, { token, reconnect });
+}
