@@ -60,7 +60,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     options: { ...HELP },
     commands: CONFIG_COMMANDS,
-    examples: ["gateway config explain gateway.port", "gateway config set agents.defaults.model ollama/qwen3"],
+    examples: [
+      "gateway config explain gateway.port",
+      "gateway config set agents.defaults.model ollama/qwen3",
+    ],
   },
   restart: {
     summary: "Restart the gateway when no run is active",

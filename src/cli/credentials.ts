@@ -39,7 +39,7 @@ export async function* findCredentials({ platform, args, target }: Parts): Async
   if (stored) yield stored;
   // The configuration outranks the token file, but reading it costs more than the whole rest of a call.
   const { fromConfig } = await import("./config.ts");
-  const configured = await fromConfig(platform, args);
+  const configured = await fromConfig({ platform, args });
   const isNew = configured?.password !== undefined || configured?.token !== stored?.token;
   if (configured && isNew) yield configured;
 }

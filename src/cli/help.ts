@@ -32,7 +32,8 @@ export function findCommand([first = "", ...rest]: readonly string[]): Found {
 function within(found: Found): Found {
   const { name, command, rest } = found;
   const [word, ...after] = rest;
-  if (!("commands" in command) || !command.commands || word === undefined || word.startsWith("-")) return found;
+  if (!("commands" in command) || !command.commands || word === undefined || word.startsWith("-"))
+    return found;
   return { name: `${name} ${word}`, command: named(command.commands, word, `${name} `), rest: after };
 }
 
@@ -41,9 +42,13 @@ function named(commands: Readonly<Record<string, Command>>, word: string, before
   if (command) return command;
   const near = nearest(word, Object.keys(commands));
   const names = Object.keys(commands).join(", ");
-  const others = before === "" ? `A method of the gateway is called with: gateway call ${word}` : `There are: ${names}`;
+  const others =
+    before === "" ? `A method of the gateway is called with: gateway call ${word}` : `There are: ${names}`;
   const meant = near === undefined ? "" : `, did you mean ${before}${near}`;
-  throw usage(`Cannot run "${before}${word}": no such command${meant}`, near === undefined ? others : undefined);
+  throw usage(
+    `Cannot run "${before}${word}": no such command${meant}`,
+    near === undefined ? others : undefined,
+  );
 }
 
 /** The commands and the exit codes. */
@@ -80,7 +85,9 @@ export function programHelp({ bold }: Style): string {
 /** One command: what it does, takes, and an example. */
 export function commandHelp(name: string, command: Command, { bold }: Style): string {
   const { summary, about = [], options, examples = [], commands = {} } = command;
-  const inner = Object.entries(commands).map(([word, one]) => [withWords(word, one.takes), one.summary] as const);
+  const inner = Object.entries(commands).map(
+    ([word, one]) => [withWords(word, one.takes), one.summary] as const,
+  );
   const rows = Object.entries(options).map(
     ([key, option]) => [spelled(key, option), option.summary] as const,
   );

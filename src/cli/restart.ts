@@ -4,6 +4,7 @@ import type { Platform } from "../ports.ts";
 import type { CommandInput, RunCommand } from "./command.ts";
 import { type Connection, connect, toCliError } from "./connect.ts";
 import { CliError } from "./errors.ts";
+import { formatProblem } from "./problem.ts";
 import { programName } from "./program.ts";
 import type { Screen } from "./screen.ts";
 
@@ -61,7 +62,7 @@ export async function restartGateway(
   try {
     const tookMs = Math.round(platform.clock.elapsed() - goneAtMs);
     const { config } = await again.client.call("status");
-    return { url: again.target.url, tookMs, ...(config.error && { problem: config.error.message }) };
+    return { url: again.target.url, tookMs, ...(config.error && { problem: formatProblem(config.error) }) };
   } finally {
     await again.client.close();
   }

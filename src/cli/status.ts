@@ -2,6 +2,7 @@ import type { ResultOf } from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
 import type { RunCommand } from "./command.ts";
 import { connect, toCliError } from "./connect.ts";
+import { formatProblem } from "./problem.ts";
 import { modelNote } from "./model.ts";
 import type { Screen } from "./screen.ts";
 
@@ -11,11 +12,8 @@ export const status: RunCommand = async (input) => {
   const { client, target, timeoutMs } = await connect(input, "status");
   try {
     const result = await client.call("status", {}, { timeoutMs });
-    screen.write(
-      screen.foreign(
-        args.has("json") ? `${JSON.stringify(result)}\n` : describeStatus(result, target.url, screen),
-      ),
-    );
+    if (args.has("json")) screen.line(screen.foreign(JSON.stringify(result)));
+    else screen.write(describeStatus(result, target.url, screen));
     return EXIT.ok;
   } catch (error) {
     throw toCliError(error, target);
@@ -28,7 +26,7 @@ export const status: RunCommand = async (input) => {
 export function describeStatus(
   status: ResultOf<"status">,
   url: string,
-  { bold }: Pick<Screen, "bold">,
+  { bold, foreign }: Pick<Screen, "bold" | "foreign">,
 ): string {
   const { config, runs, memory } = status;
   const rows: readonly (readonly [string, string])[] = [
@@ -38,11 +36,36 @@ export function describeStatus(
     ["Clients", String(status.clients)],
     ["Memory", `${(memory.rssBytes / 1024 / 1024).toFixed(0)} MiB`],
     ["Config", config.hash === "" ? `${config.path} (no such file, defaults apply)` : config.path],
+    ...waits(config).map((text) => ["", text] as const),
     ...config.warnings.map((warning) => ["", shortened(warning)] as const),
     ["State", status.stateDir],
   ];
   const head = `gateway ${status.version} (${status.runtime}) at ${url}, up ${formatDuration(status.uptimeMs)}`;
-  return [head, "", ...rows.map(([name, value]) => `${bold(name.padEnd(8))}  ${value}`), ""].join("\n");
+  const told = rows.map(([name, value]) => `${bold(name.padEnd(8))}  ${foreign(value)}`);
+  const alarm = alarms(config).map((line) => (line === "" ? "" : bold(foreign(line))));
+  return [...alarm, foreign(head), "", ...told, ""].join("\n");
+}
+
+type ConfigStatus = ResultOf<"status">["config"];
+
+/** What nobody may overlook. */
+function alarms({ valid, error, safeMode }: ConfigStatus): string[] {
+  if (valid && !safeMode) return [];
+  const goesOn = safeMode
+    ? "SAFE MODE: started on a copy of the last good configuration"
+    : "CONFIGURATION INVALID: the last good configuration goes on";
+  return [goesOn, ...(error ? [formatProblem(error)] : []), ""];
+}
+
+function waits({ restartOwed, confirmWithinMs }: ConfigStatus): string[] {
+  return [
+    ...(restartOwed.length > 0
+      ? [`waits for a restart (gateway restart --now): ${shortened(restartOwed.join(", "))}`]
+      : []),
+    ...(confirmWithinMs === undefined
+      ? []
+      : [`a change is undone within ${formatDuration(confirmWithinMs)} unless it is confirmed`]),
+  ];
 }
 
 /** Longer ones list the keys an existing file has and this gateway does not use. */

@@ -17,7 +17,7 @@ export const token: RunCommand = async (input) => {
 };
 
 async function findToken({ platform, args }: CommandInput): Promise<{ token: string; source: string }> {
-  const snapshot = await readConfiguration(platform, args);
+  const snapshot = await readConfiguration({ platform, args });
   if (!snapshot.valid) throw new CliError(EXIT.config, snapshot.errors.map(formatIssue).join("\n"));
   const { mode, token: configured, password } = snapshot.config.gateway.auth;
   const effective = mode ?? (password !== undefined && configured === undefined ? "password" : "token");

@@ -52,19 +52,6 @@ export function createCopies({ files, clock, stateDir, isWanted }: CopiesOptions
     }
   }
 
-  async function load(directory: string, main: string): Promise<Texts | undefined> {
-    const texts = new Map<string, string>();
-    const names = (await files.list(directory)).filter((name) => !isLeftover(name));
-    const mainName = mainNameIn(names, main);
-    if (mainName === undefined) return undefined;
-    for (const name of [mainName, ...names.filter((one) => one !== mainName)]) {
-      const text = await files.readText(`${directory}/${name}`, LIMITS.configBytesMax);
-      const path = name === mainName ? main : pathOf(name, main);
-      if (text !== undefined) texts.set(path, text);
-    }
-    return texts;
-  }
-
   async function taken(): Promise<readonly string[]> {
     const names = await files.list(backupsDir);
     return names.filter((name) => NAME.test(name)).toReversed();
@@ -92,7 +79,7 @@ export function createCopies({ files, clock, stateDir, isWanted }: CopiesOptions
       return whole;
     },
     backup: (name, main) =>
-      NAME.test(name) ? load(`${backupsDir}/${name}`, main) : Promise.resolve(undefined),
+      NAME.test(name) ? loadTexts(files, `${backupsDir}/${name}`, main) : Promise.resolve(undefined),
     async remember(hash, texts) {
       const known = await files.list(lastGoodDir);
       const [main = ""] = texts.keys();
@@ -104,7 +91,7 @@ export function createCopies({ files, clock, stateDir, isWanted }: CopiesOptions
     async remembered(main) {
       const found: { hash: string; texts: Texts }[] = [];
       for (const hash of await files.list(lastGoodDir)) {
-        const texts = await load(`${lastGoodDir}/${hash}`, main);
+        const texts = await loadTexts(files, `${lastGoodDir}/${hash}`, main);
         if (texts) found.push({ hash, texts });
       }
       return found;
@@ -112,7 +99,23 @@ export function createCopies({ files, clock, stateDir, isWanted }: CopiesOptions
   };
 }
 
-/** One level deep, so that reading it back needs no walk. Includes are never outside the main file's directory. */
+type FolderFiles = Pick<Files, "list" | "readText">;
+
+/** @returns the main file first; undefined where it is missing */
+async function loadTexts(files: FolderFiles, directory: string, main: string): Promise<Texts | undefined> {
+  const texts = new Map<string, string>();
+  const names = (await files.list(directory)).filter((name) => !isLeftover(name));
+  const mainName = mainNameIn(names, main);
+  if (mainName === undefined) return undefined;
+  for (const name of [mainName, ...names.filter((one) => one !== mainName)]) {
+    const text = await files.readText(`${directory}/${name}`, LIMITS.configBytesMax);
+    const path = name === mainName ? main : pathOf(name, main);
+    if (text !== undefined) texts.set(path, text);
+  }
+  return texts;
+}
+
+/** One level deep, so that reading back needs no walk; includes are below the main file's directory. */
 function nameOf(path: string, main: string): string {
   const root = normalize(directoryOf(main));
   const below = normalize(path).slice(root === "" || root === "/" ? root.length : root.length + 1);

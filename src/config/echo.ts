@@ -13,9 +13,9 @@ interface EchoInput {
 }
 
 /**
- * A form that was filled with everything in force comes back with all of it. What is in it only because it was
- * shown becomes again what the files say, or nothing where they say nothing: defaults, variables, references and
- * what a stronger layer hides stay what they are. What was not shown is not meant to go.
+ * A form that was filled with everything in force comes back with all of it. What is in it only because it
+ * was shown becomes again what the files say, or nothing where they say nothing: defaults, variables,
+ * references and what a stronger layer hides stay what they are. What was not shown is not meant to go.
  */
 export function withoutEcho(value: unknown, { settings, provenance, shown, written }: EchoInput): unknown {
   const defaults = settings.leaves.filter(
@@ -37,7 +37,9 @@ function asWritten(value: unknown, shown: unknown, written: unknown): unknown {
   const result = new Map(Object.entries(old).filter(([name]) => !Object.hasOwn(shown, name)));
   for (const [name, member] of Object.entries(value)) {
     const isShown = Object.hasOwn(shown, name);
-    const kept = isShown ? asWritten(member, shown[name], Object.hasOwn(old, name) ? old[name] : undefined) : member;
+    const kept = isShown
+      ? asWritten(member, shown[name], Object.hasOwn(old, name) ? old[name] : undefined)
+      : member;
     if (kept !== undefined) result.set(name, kept);
   }
   return result.size === 0 && written === undefined ? undefined : Object.fromEntries(result);

@@ -13,7 +13,7 @@ import {
 } from "./tree.ts";
 
 const DEPTH_MAX = 10;
-/** Includes of one configuration, a file that is included twice counting twice: all are read at each change. */
+/** Includes of one configuration, one that is included twice counting twice: each is put together anew. */
 const FILES_MAX = 64;
 
 /** A file that was looked for: read, or why not. Undefined: not looked for yet. */

@@ -50,13 +50,14 @@ export function rewrite(files: Files, intent: Intent): Rewritten {
   const draft = textDraft(files);
   const before = migrated(draft.value());
   if (intent.kind === "replace" && isText(intent, before)) return replaced(files, intent, before);
-  const converted = files.filter(({ text, document }) => text !== document.text);
+  const converted = files.filter(({ text, document }) => text !== "" && text !== document.text);
   const changes = [...converted.map(({ path }) => `converted "${path}" from JSON5`), ...migrateDraft(draft)];
   if (!isEqual(draft.value(), before)) throw forbidden("its old keys are written in several files");
   const { after, mayGo } = wanted(intent, before);
   refuseDrops(before, after, mayGo);
   for (const change of fewEnough(changesOf(before, after), draft.texts)) draft.change(change);
-  if (!isEqual(draft.value(), after)) throw forbidden("it is put together from files in a way that forbids it");
+  if (!isEqual(draft.value(), after))
+    throw forbidden("it is put together from files in a way that forbids it");
   return { texts: changedTexts(files, draft.texts), changes };
 }
 

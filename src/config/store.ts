@@ -152,12 +152,12 @@ class Store implements ConfigStore {
     const source = text === undefined ? undefined : await readSource(path, text, parts);
     const judged = this.#withEnvironment(
       judge({
-      settings: await this.settings(),
-      source,
-      file: path,
-      env: this.#environment,
-      flags,
-      overrides: this.overrides,
+        settings: await this.settings(),
+        source,
+        file: path,
+        env: this.#environment,
+        flags,
+        overrides: this.overrides,
       }),
     );
     const hash = hashOf([...(source?.texts.values() ?? [])], crypto);
@@ -229,7 +229,7 @@ async function readFile({ files }: ConfigStoreOptions, path: string): Promise<Ma
   }
 }
 
-/** Whether the file that was read earlier is not there any more; a weaker one in its place is another file. */
+/** Whether the file that was read earlier is not there any more; a weaker one in its place is another. */
 export function isGone(
   { configCandidates }: Pick<Paths, "configCandidates">,
   earlier: Pick<Read, "path" | "exists">,

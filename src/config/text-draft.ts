@@ -75,7 +75,7 @@ class FilesDraft implements TextDraft {
     this.remove(from);
   }
 
-  /** With the comments inside, which one file can do. @returns false, with nothing done, where it is not enough */
+  /** With the comments inside. @returns false, with nothing done, where one file is not enough */
   #moveText({ file, path }: Spot, { from, to, value }: Move): boolean {
     const goal = this.#goalIn(file, path, { from, to });
     if (!goal) return false;
@@ -127,7 +127,7 @@ class FilesDraft implements TextDraft {
     this.#tree = this.#read();
   }
 
-  /** Where something is written, or has to be: the innermost part around it that is there, and the way from it. */
+  /** Where something is written or has to be: the innermost part around it, and the way from there. */
   #placeFor(path: Path): Spot {
     for (let length = path.length; length >= 0; length -= 1) {
       const found = treeAt(this.#tree, path.slice(0, length));
@@ -135,7 +135,7 @@ class FilesDraft implements TextDraft {
       const [index, ...below] = path.slice(length);
       // The place in the list of its own file: the whole one may be put together from several.
       const end = isListTree(found) ? ownLength(found.spot) : undefined;
-      const way = index !== undefined && end !== undefined ? [end, ...below] : path.slice(length);
+      const way = typeof index === "number" && end !== undefined ? [end, ...below] : path.slice(length);
       return { file: found.spot.file, path: [...found.spot.path, ...way] };
     }
     throw new EditError(`Cannot change ${quote(keyOf(path))}: it is in no file`);
@@ -152,7 +152,7 @@ interface Move {
 /** An included file may be a list, which the editor wants an object around. */
 function editList(text: string, change: TextChange): string {
   const mark = text.startsWith("\uFEFF") ? "\uFEFF" : "";
-  const [open, close] = [`{"list":`, "\n}"];
+  const [open, close] = [`{ "list": `, "\n}"];
   const edited = editText(open + text.slice(mark.length) + close, below("list", change));
   return mark + edited.slice(open.length, -close.length);
 }

@@ -225,7 +225,11 @@ function refuseFailed(error: unknown): never {
 function refuseUnreadable({ exists, source, ...before }: Snapshot): void {
   if (!exists || source !== undefined) return;
   const state = "what is there cannot be read, so it cannot be kept; move it away first";
-  throw new WriteRefused("invalid", `Cannot write configuration: ${state}`, before.valid ? [] : before.errors);
+  throw new WriteRefused(
+    "invalid",
+    `Cannot write configuration: ${state}`,
+    before.valid ? [] : before.errors,
+  );
 }
 
 /** What is wrong is wrong, though a variable or an override may hide it for now. */

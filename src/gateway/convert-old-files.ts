@@ -22,7 +22,10 @@ export async function convertOldFiles(
   const copies = createCopies({ ...platform, stateDir: store.paths.stateDir });
   const writer = createConfigWriter({ ...platform, store, copies });
   try {
-    for (const { path: old, text } of isOldName ? [] : json5) await keepBeside(platform, old, text);
+    for (const { path: old, text } of json5) {
+      // One with the older name stays as it is.
+      if (!isOldName || old !== path) await keepBeside(platform, old, text);
+    }
     const { after } = await writer.write({ kind: "convert" }, { baseHash: snapshot.hash });
     log.info("configuration converted, the old file is kept beside it", { from: path, to: after.path });
     return true;

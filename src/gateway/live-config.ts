@@ -67,7 +67,7 @@ export function followConfiguration(parts: Omit<LiveParts, "follow">): FollowedC
       reloader.restarted(problem);
       // Not waited for: it reads the files again, which waits for the end of the restart that we are in.
       if (problem !== undefined) void confirmation.revert();
-      else confirmation.inForce();
+      else confirmation.inForce(true);
     },
     stop() {
       watch?.stop();

@@ -7,7 +7,8 @@ import { errorText } from "../contract/errors.ts";
 import { createConfigAnswers } from "../features/config/answers.ts";
 import { Confirmation, Waiting } from "../features/config/confirmation.ts";
 import type { ConfigAnswers } from "../features/config/feature.ts";
-import { ConfigService, problemOf } from "../features/config/service.ts";
+import { problemOf } from "../features/config/problems.ts";
+import { ConfigService } from "../features/config/service.ts";
 import type { Platform } from "../ports.ts";
 import { VERSION } from "../version.ts";
 import type { Loaded } from "./configuration.ts";
@@ -35,7 +36,7 @@ export interface Live {
   takeUp(note: string): Promise<void>;
 }
 
-/** Secrets of configurations that were: lines about them may still come. */
+/** Secrets of configurations that were, the newest of them: lines about them may still come. */
 const SECRETS_MAX = 1_000;
 
 export function createLive(parts: LiveParts): Live {
@@ -65,13 +66,7 @@ export function createLive(parts: LiveParts): Live {
       void remember();
     },
     onRejected: (hash, errors) => parts.broadcast("config.rejected", { hash, errors: errors.map(problemOf) }),
-    onSecrets(found) {
-      const known = new Set(secrets);
-      for (const secret of found) known.delete(secret);
-      // Those in force come last, and the first that nobody needs any more goes first.
-      const older = [...known].slice(-Math.max(SECRETS_MAX - found.length, fixed));
-      secrets.splice(0, Infinity, ...older, ...found);
-    },
+    onSecrets: hiding(secrets),
     log,
   });
   const confirmation = new Confirmation({
@@ -109,11 +104,22 @@ export function createLive(parts: LiveParts): Live {
   async function takeUp(note: string): Promise<void> {
     const waiting = Waiting.parse(JSON.parse(note));
     await confirmation.begin(waiting);
-    confirmation.inForce();
+    confirmation.inForce(true);
     log.warn("configuration waits for its confirmation", { confirmWithinMs: waiting.confirmWithinMs });
   }
 
   return { reloader, confirmation, answers, takeUp };
+}
+
+/** Adds to the texts the log hides; those of older configurations go when they are too many. */
+function hiding(secrets: string[]): (found: readonly string[]) => void {
+  // A token that was made at the start is in no configuration.
+  const first = [...secrets];
+  return (found) => {
+    const needed = new Set([...first, ...found]);
+    const older = secrets.filter((secret) => !needed.has(secret)).slice(-SECRETS_MAX);
+    secrets.splice(0, Infinity, ...older, ...needed);
+  };
 }
 
 /** On disk: a start that follows a crash goes on waiting. */

@@ -136,15 +136,15 @@ async function writeNew(path: string, text: string): Promise<boolean> {
 async function replace(path: string, text: string): Promise<void> {
   refuseReplacing(path);
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
-  const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
-    await fill(fd, text);
+    await fill(openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), text);
     renameSync(temporary, path);
-  } catch (error) {
+    await syncDirectory(dirname(path));
+  } catch (cause) {
     rmSync(temporary, { force: true });
-    throw error;
+    // The name of the temporary file says nothing to anybody.
+    throw new Error(`Cannot replace file "${path}": ${wordsOf(cause)}`, { cause });
   }
-  await syncDirectory(dirname(path));
 }
 
 function refuseReplacing(path: string): void {

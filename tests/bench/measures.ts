@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { type BenchServer, cpuMicros, openSocket } from "./harness.ts";
 
 /** A server under measure and how to be let in. */
@@ -127,5 +129,45 @@ export async function measureStart(
       await child.exited;
       clearTimeout(timer);
     },
+  };
+}
+
+/** What tells of every configuration that has come into force, to whoever waits for the next one. */
+export interface ReloadWatch {
+  /** Writes the text in place. @returns the time until a client was told that it is in force, ms */
+  save(text: string): Promise<number>;
+  close(): void;
+}
+
+/** How long a save may take before it counts as missed. */
+const SAVE_MS_MAX = 15_000;
+
+/** A client of the gateway that uses the file `path`. */
+export async function watchReloads(
+  url: string,
+  headers: Record<string, string>,
+  path: string,
+): Promise<ReloadWatch> {
+  const socket = await openSocket(url, headers);
+  let waiting: { readonly hash: string; resolve(): void } | undefined;
+  socket.onmessage = ({ data }) => {
+    if (!String(data).startsWith('{"event":"config.changed"')) return;
+    const { hash } = JSON.parse(String(data)) as { readonly hash: string };
+    if (waiting?.hash === hash) waiting.resolve();
+  };
+  return {
+    async save(text) {
+      const hash = createHash("sha256").update(text).digest("hex");
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      waiting = { hash, resolve };
+      const timer = setTimeout(() => reject(new Error(`not told of ${hash}`)), SAVE_MS_MAX);
+      const startMs = performance.now();
+      writeFileSync(path, text);
+      await promise;
+      const ms = performance.now() - startMs;
+      clearTimeout(timer);
+      return ms;
+    },
+    close: () => socket.close(),
   };
 }

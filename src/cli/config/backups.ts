@@ -1,6 +1,6 @@
 import { redactValue } from "../../config/redact.ts";
 import type { Snapshot, Texts } from "../../config/store.ts";
-import { problemOf } from "../../features/config/service.ts";
+import { problemOf } from "../../features/config/problems.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import type { Platform } from "../../ports.ts";
 import type { CommandInput } from "../command.ts";
@@ -68,5 +68,7 @@ export function ageOf(name: string, { clock }: Pick<Platform, "clock">): string 
   const time = name.replace(/T(\d\d)-(\d\d)-(\d\d)\.(\d+)Z.*$/, "T$1:$2:$3.$4Z");
   const madeMs = Date.parse(time);
   if (Number.isNaN(madeMs)) return "";
-  return `${formatDuration(Math.max(clock.now() - madeMs, 0))} ago`;
+  // The larger of its units is near enough.
+  const [largest = ""] = /^\d+ \w+/.exec(formatDuration(Math.max(clock.now() - madeMs, 0))) ?? [];
+  return `${largest} ago`;
 }

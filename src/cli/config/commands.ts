@@ -16,7 +16,11 @@ export const CONFIG_COMMANDS: Readonly<Record<string, Command>> = {
       ...CONNECTION,
       ...HELP,
     },
-    examples: ["gateway config get", "gateway config get gateway.port", "gateway config get agents.list[0].id"],
+    examples: [
+      "gateway config get",
+      "gateway config get gateway.port",
+      "gateway config get agents.list[0].id",
+    ],
     load: async () => (await import("./get.ts")).get,
   },
   explain: {
@@ -36,7 +40,12 @@ export const CONFIG_COMMANDS: Readonly<Record<string, Command>> = {
       "VALUE is what the setting wants: text, a number, true or false, a list as a,b or JSON.",
       "- reads it from standard input, which keeps a secret out of the history of the shell.",
     ],
-    options: { ...NOW, ...json("Print what happened on one line of JSON, problems too"), ...CONNECTION, ...HELP },
+    options: {
+      ...NOW,
+      ...json("Print what happened on one line of JSON, problems too"),
+      ...CONNECTION,
+      ...HELP,
+    },
     examples: [
       "gateway config set agents.defaults.model ollama/qwen3",
       "gateway config set gateway.port 19000 --now",
@@ -48,7 +57,12 @@ export const CONFIG_COMMANDS: Readonly<Record<string, Command>> = {
     summary: "Take a key out of the file, so that its default applies",
     takes: "KEY",
     wordsMax: 1,
-    options: { ...NOW, ...json("Print what happened on one line of JSON, problems too"), ...CONNECTION, ...HELP },
+    options: {
+      ...NOW,
+      ...json("Print what happened on one line of JSON, problems too"),
+      ...CONNECTION,
+      ...HELP,
+    },
     load: async () => (await import("./set.ts")).unset,
   },
   edit: {
@@ -57,7 +71,12 @@ export const CONFIG_COMMANDS: Readonly<Record<string, Command>> = {
       "The editor has a copy; the file is written when it ends, if there is no mistake in it.",
       "Secrets are *** in the copy: what stays *** stays as it is.",
     ],
-    options: { ...NOW, ...json("Print what happened on one line of JSON, problems too"), ...CONNECTION, ...HELP },
+    options: {
+      ...NOW,
+      ...json("Print what happened on one line of JSON, problems too"),
+      ...CONNECTION,
+      ...HELP,
+    },
     load: async () => (await import("./edit.ts")).edit,
   },
   validate: {

@@ -3,6 +3,7 @@ import { resolvePaths } from "../../config/paths.ts";
 import type { configContract } from "../../features/config/contract.ts";
 import type { ConfigProblem } from "../../features/config/contract.ts";
 import { EXIT } from "../../gateway/errors.ts";
+import type { Arguments } from "../args.ts";
 import type { CommandInput } from "../command.ts";
 import { type Connection, connect } from "../connect.ts";
 import { CliError } from "../errors.ts";
@@ -20,7 +21,6 @@ export type Problem = ConfigProblem;
 export interface Desk {
   /** Undefined when no gateway runs. */
   readonly gateway: Connection | undefined;
-  readonly target: Target;
   /** Where the files are on this machine; undefined when they are on another one. */
   readonly place: Place | undefined;
   call<M extends ConfigMethod>(method: M, params: ParamsOf<M>): Promise<ResultOf<M>>;
@@ -30,10 +30,7 @@ export interface Desk {
 }
 
 /** Does some work at a desk. @throws CliError for everything that can go wrong there */
-export async function withDesk(
-  input: CommandInput,
-  work: (desk: Desk) => Promise<number>,
-): Promise<number> {
+export async function withDesk<T>(input: CommandInput, work: (desk: Desk) => Promise<T>): Promise<T> {
   const target = await findTarget(input);
   const desk = await openDesk(input, target);
   try {
@@ -47,10 +44,10 @@ export async function withDesk(
 
 async function openDesk(input: CommandInput, target: Target): Promise<Desk> {
   const connection = target.isGuess ? undefined : await connectOrNot(input, target);
-  if (!connection) return fileDesk(input, target);
+  if (!connection) return fileDesk(input);
   if (target.isExplicit || (await isAbout(connection, input))) return gatewayDesk(connection);
   await connection.client.close();
-  return fileDesk(input, target);
+  return fileDesk(input);
 }
 
 /** @returns undefined when nothing listens on this machine: then the files are all there is */
@@ -58,16 +55,34 @@ async function connectOrNot(input: CommandInput, target: Target): Promise<Connec
   try {
     return await connect(input, "config");
   } catch (error) {
-    const isDown = error instanceof CliError && error.exitCode === EXIT.unreachable;
-    if (isDown && target.isLoopback && !target.isExplicit) return undefined;
-    throw error;
+    const exitCode = error instanceof CliError ? error.exitCode : undefined;
+    if (exitCode === EXIT.unreachable && target.isLoopback && !target.isExplicit) return undefined;
+    const isNamed = input.args.text("config") !== undefined;
+    if (exitCode !== EXIT.refused || !isNamed || target.isExplicit) throw error;
+    // The credential of the file that was named, which need not be the one of the gateway that runs.
+    return connect({ ...input, args: withoutConfig(input.args) }, "config");
   }
+}
+
+function withoutConfig(args: Arguments): Arguments {
+  const isOther = (option: string): boolean => option !== "config";
+  return {
+    positional: args.positional,
+    has: (option) => isOther(option) && args.has(option),
+    text: (option) => (isOther(option) ? args.text(option) : undefined),
+    whole: (option, min, max) => args.whole(option, min, max),
+  };
 }
 
 /** Whether the gateway runs on the file that was named, if one was. */
 async function isAbout({ client }: Connection, { platform, args }: CommandInput): Promise<boolean> {
   const { env, home } = platform.process;
-  const named = resolvePaths({ env, home, configPath: args.text("config"), stateDir: args.text("state-dir") });
+  const named = resolvePaths({
+    env,
+    home,
+    configPath: args.text("config"),
+    stateDir: args.text("state-dir"),
+  });
   if (!named.configNamed) return true;
   const running = client.hello?.snapshot.configPath;
   if (running === undefined || running === named.configDefault) return true;
@@ -80,7 +95,6 @@ function gatewayDesk(connection: Connection): Desk {
   const { configPath, stateDir } = client.hello?.snapshot ?? {};
   return {
     gateway: connection,
-    target,
     place: target.isLoopback ? { configPath, stateDir } : undefined,
     call: <M extends ConfigMethod>(method: M, params: ParamsOf<M>) =>
       // The gateway checks what it answers against the contract that these types are from.
@@ -90,12 +104,11 @@ function gatewayDesk(connection: Connection): Desk {
   };
 }
 
-async function fileDesk(input: CommandInput, target: Target): Promise<Desk> {
+async function fileDesk(input: CommandInput): Promise<Desk> {
   const { openOffline } = await import("./offline.ts");
   const { files, answers, call } = await openOffline(input);
   return {
     gateway: undefined,
-    target,
     place: {},
     async call<M extends ConfigMethod>(method: M, params: ParamsOf<M>): Promise<ResultOf<M>> {
       // A handler of this very method; what it takes and gives is what the contract says.

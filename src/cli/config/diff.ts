@@ -12,7 +12,9 @@ import { describeRows } from "./outcome.ts";
 
 /** Shows which settings differ, from a backup to what is written, or from what runs to that. */
 export const diff: RunCommand = (input) =>
-  withDesk(input, (desk) => (input.args.has("in-force") ? diffInForce(input, desk) : diffBackup(input, desk)));
+  withDesk(input, (desk) =>
+    input.args.has("in-force") ? diffInForce(input, desk) : diffBackup(input, desk),
+  );
 
 async function diffBackup(input: CommandInput, desk: Desk): Promise<number> {
   const { platform, screen, args } = input;
@@ -23,7 +25,8 @@ async function diffBackup(input: CommandInput, desk: Desk): Promise<number> {
     });
   }
   const backup = args.positional[0] ?? (await backups.names())[0];
-  if (backup === undefined) throw new CliError(EXIT.failed, "Cannot compare with a backup: there is none yet");
+  if (backup === undefined)
+    throw new CliError(EXIT.failed, "Cannot compare with a backup: there is none yet");
   const { path, rows, isSame } = await backups.compare(backup);
   const changed = rows.map((row) => ({ ...row, before: row.after, after: row.before }));
   if (args.has("json")) {
@@ -37,7 +40,8 @@ async function diffBackup(input: CommandInput, desk: Desk): Promise<number> {
 }
 
 async function diffInForce({ screen, args }: CommandInput, desk: Desk): Promise<number> {
-  if (args.positional.length > 0) throw usage("Cannot compare a backup with what runs: leave one of them out");
+  if (args.positional.length > 0)
+    throw usage("Cannot compare a backup with what runs: leave one of them out");
   if (!desk.gateway) throw new CliError(EXIT.unreachable, "Cannot compare with what runs: no gateway runs");
   const { valid, errors, plan } = await desk.call("config.validate", {});
   if (!valid) throw invalid(errors);

@@ -1,38 +1,38 @@
-import { keyOf } from "../../config/leaves.ts";
+import { isObject, keyOf } from "../../config/leaves.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import type { CommandInput, RunCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { type Desk, type ResultOf, withDesk } from "./desk.ts";
 import { asksAgain, type Copy, makeCopy, runEditor } from "./editor.ts";
-import { formatProblem, isInvalid, problemsOf, toConfigError } from "./failures.ts";
+import { formatProblem } from "../problem.ts";
+import { isInvalid, problemsOf } from "./failures.ts";
 import { tellOutcome } from "./outcome.ts";
 import { mistakesIn, rowsBetween } from "./texts.ts";
 
-/** Edits the file in the person's own editor. */
-export const edit: RunCommand = (input) => withDesk(input, (desk) => editAt(input, desk));
+/** Edits the file in the person's own editor. Nothing is held open meanwhile: the gateway may come and go. */
+export const edit: RunCommand = async (input) => {
+  const begun = await withDesk(input, async (desk) => {
+    const before = await desk.call("config.get", {});
+    return { before, text: before.raw ?? (await textOnDisk(input, desk, before)) };
+  });
+  const copy = await makeCopy(input.platform, begun.before.path, begun.text);
+  try {
+    return await editCopy({ input, ...begun, copy });
+  } catch (error) {
+    if ((await copy.read()) !== begun.text) throw withPlace(error, copy.path);
+    await copy.remove();
+    throw error;
+  }
+};
 
 interface Editing {
   readonly input: CommandInput;
-  readonly desk: Desk;
   /** What the configuration was when the editing began. */
   readonly before: ResultOf<"config.get">;
   /** The text that was given to the editor. */
   readonly text: string;
   readonly copy: Copy;
-}
-
-async function editAt(input: CommandInput, desk: Desk): Promise<number> {
-  const before = await desk.call("config.get", {});
-  const text = before.raw ?? (await textOnDisk(input, desk, before));
-  const copy = await makeCopy(input.platform, before.path, text);
-  try {
-    return await editCopy({ input, desk, before, text, copy });
-  } catch (error) {
-    if ((await copy.read()) === text) await copy.remove();
-    else throw withPlace(toConfigError(error, desk.target), copy.path);
-    throw error;
-  }
 }
 
 /** Until what the editor left is written, or the person gives up. */
@@ -43,11 +43,9 @@ async function editCopy(editing: Editing): Promise<number> {
     const edited = await copy.read();
     if (edited === text) return unchanged(editing);
     const mistakes = [...(await mistakesIn(edited, copy.path))];
-    const outcome = mistakes.length > 0 ? undefined : await write(editing, edited, mistakes);
-    if (outcome) {
-      const rows = await rowsBetween(text, edited);
-      await copy.remove();
-      return tellOutcome(input, editing.desk, { outcome, rows, inForce: editing.before.config });
+    if (mistakes.length === 0) {
+      const code = await withDesk(input, (desk) => write(editing, desk, { raw: edited, mistakes }));
+      if (code !== undefined) return code;
     }
     if (!input.platform.process.stdinIsTerminal) throw new CliError(EXIT.config, mistakes.join("\n"));
     for (const mistake of mistakes) input.screen.problem(mistake);
@@ -57,20 +55,38 @@ async function editCopy(editing: Editing): Promise<number> {
 
 async function unchanged({ input: { screen, args }, before, copy }: Editing): Promise<number> {
   await copy.remove();
-  const { path, hash } = before;
-  const outcome = { ok: true, path, hash, changed: [], restartOwed: before.restartOwed, notes: [] };
+  const { path, hash, restartOwed } = before;
+  const outcome = { ok: true, path, hash, changed: [], restartOwed, notes: [] };
   screen.line(args.has("json") ? JSON.stringify(outcome) : "nothing has changed");
   return EXIT.ok;
 }
 
-/** @returns undefined when it is refused for what is in it; `mistakes` has the reasons then */
-async function write(
-  { desk, before, copy }: Editing,
-  raw: string,
-  mistakes: string[],
+interface Edited {
+  readonly raw: string;
+  /** Gets the reasons when it is refused. */
+  readonly mistakes: string[];
+}
+
+/** @returns the exit code; undefined when it is refused for what is in it */
+async function write(editing: Editing, desk: Desk, edited: Edited): Promise<number | undefined> {
+  const { input, text, before, copy } = editing;
+  const outcome = await apply(editing, desk, edited);
+  if (!outcome) return undefined;
+  await copy.remove();
+  return tellOutcome(input, desk, {
+    outcome,
+    rows: await rowsBetween(text, edited.raw),
+    inForce: before.config,
+  });
+}
+
+async function apply(
+  { before, copy }: Editing,
+  desk: Desk,
+  { raw, mistakes }: Edited,
 ): Promise<ResultOf<"config.apply"> | undefined> {
   // The person has seen the whole: what is not there any more is meant to be gone.
-  const drop = Object.keys(Object(before.parsed ?? {})).map((name) => keyOf([name]));
+  const drop = Object.keys(isObject(before.parsed) ? before.parsed : {}).map((name) => keyOf([name]));
   try {
     return await desk.call("config.apply", { raw, baseHash: before.hash, drop });
   } catch (error) {

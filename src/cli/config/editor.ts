@@ -11,7 +11,11 @@ export interface Copy {
 }
 
 /** @param path of what it is a copy of */
-export async function makeCopy({ files, process, crypto }: Platform, path: string, text: string): Promise<Copy> {
+export async function makeCopy(
+  { files, process, crypto }: Platform,
+  path: string,
+  text: string,
+): Promise<Copy> {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const directory = `${process.env["TMPDIR"]?.replace(/\/+$/, "") || "/tmp"}/gateway-config-${crypto.id()}`;
   // Editors put copies of their own beside what they edit: the directory keeps those private too.

@@ -17,9 +17,9 @@ export const explain: RunCommand = (input) =>
     const { leaves } = settingsOf(configSections());
     const path = key === undefined ? [] : parseKey(key);
     const inside = path ? leaves.filter((leaf) => isInside(leaf, path)) : [];
-    if (key !== undefined && inside.length === 0) return explainOne(input, desk, key);
     const { config, valid, issues } = await desk.call("config.get", {});
     if (!valid && !desk.gateway) throw invalid(issues);
+    if (key !== undefined && inside.length === 0) return explainOne(input, desk, key);
     const keys = [...new Set([...inside.map((leaf) => leaf.key), ...keysIn(config, path ?? [], leaves)])];
     const all = await Promise.all(keys.map((one) => desk.call("config.explain", { key: one })));
     // Of everything, only what somebody has set: the rest is what the manual says.

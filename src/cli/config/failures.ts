@@ -3,6 +3,7 @@ import { RpcError } from "../../contract/errors.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import { toCliError } from "../connect.ts";
 import { CliError } from "../errors.ts";
+import { formatProblem } from "../problem.ts";
 import type { Target } from "../target.ts";
 import type { Problem } from "./desk.ts";
 
@@ -38,19 +39,15 @@ function detailsOf(error: unknown): Readonly<Record<string, unknown>> | undefine
 }
 
 function isProblem(value: unknown): value is Problem {
-  if (typeof value !== "object" || value === null) return false;
-  const [key, message]: unknown[] = [Reflect.get(value, "key"), Reflect.get(value, "message")];
-  return typeof key === "string" && typeof message === "string";
+  return typeof value === "object" && value !== null && isText(value, "key") && isText(value, "message");
+}
+
+function isText(value: object, name: string): boolean {
+  return typeof Reflect.get(value, name) === "string";
 }
 
 /** The configuration cannot be used: each reason on a line of its own. */
 export function invalid(problems: readonly Problem[]): CliError {
   const message = problems.map(formatProblem).join("\n") || "Cannot use configuration";
   return new CliError(EXIT.config, message, { code: "invalid_params" });
-}
-
-/** `FILE:LINE:COLUMN: MESSAGE`, as far as known. */
-export function formatProblem({ file, line, column, message }: Omit<Problem, "key">): string {
-  const place = [file, line, line && column].filter((part) => part !== undefined).join(":");
-  return file === undefined ? message : `${place}: ${message}`;
 }

@@ -2,10 +2,17 @@ import { type Copies, createCopies } from "../../config/copies.ts";
 import type { Environment } from "../../config/env.ts";
 import type { ConfigIssue } from "../../config/issues.ts";
 import { isObject } from "../../config/leaves.ts";
-import { type ConfigStore, createConfigStore, type Snapshot } from "../../config/store.ts";
+import {
+  type ConfigStore,
+  type ConfigStoreOptions,
+  createConfigStore,
+  type Snapshot,
+  type Texts,
+} from "../../config/store.ts";
 import { valueOf } from "../../config/tree.ts";
+import { configSections } from "../../features/contracts.ts";
+import { parseEnv } from "../../platform/env-file.ts";
 import type { CommandInput } from "../command.ts";
-import { storeOptions } from "../config.ts";
 
 /** Where the configuration is, if somebody knows better than options and environment. */
 export interface Place {
@@ -25,22 +32,38 @@ export interface ConfigFiles {
  * The service that runs the gateway has variables that this terminal has not: one that is not set stands
  * for itself, as `${NAME}`.
  */
-export function openConfigFiles({ platform, args }: CommandInput, place: Place = {}): ConfigFiles {
-  const options = { ...storeOptions(platform, args), ...place };
+export function openConfigFiles(
+  { platform, args }: Pick<CommandInput, "platform" | "args">,
+  place: Place = {},
+): ConfigFiles {
+  const { files, crypto, process } = platform;
+  const options: ConfigStoreOptions = {
+    files,
+    crypto,
+    parseEnv,
+    env: process.env,
+    home: process.home,
+    configPath: args.text("config"),
+    stateDir: args.text("state-dir"),
+    sections: configSections,
+    ...place,
+  };
   const store = createConfigStore(options);
   let unset: readonly ConfigIssue[] = [];
 
-  async function read(...given: Parameters<ConfigStore["readConfigFileSnapshot"]>): Promise<Snapshot> {
-    const snapshot = await store.readConfigFileSnapshot(...given);
-    unset = snapshot.valid ? [] : snapshot.errors.filter(isUnset);
-    if (snapshot.valid || unset.length === 0) return snapshot;
-    const env = { ...standIns(unset), ...options.env };
-    const again = await createConfigStore({ ...options, env }).readConfigFileSnapshot(...given);
+  async function read(texts?: Texts): Promise<Snapshot> {
+    const snapshot = await store.readConfigFileSnapshot(texts);
+    const found = snapshot.valid ? [] : snapshot.errors.filter(isUnset);
+    // What is not written yet may never be.
+    if (!texts) unset = found;
+    if (snapshot.valid || found.length === 0) return snapshot;
+    const env = { ...standIns(found), ...options.env };
+    const again = await createConfigStore({ ...options, env }).readConfigFileSnapshot(texts);
     if (again.valid) return again;
     // What is wrong with a value that only stands in for another one says nothing.
-    const keys = new Set(unset.map(({ key }) => key));
+    const keys = new Set(found.map(({ key }) => key));
     const others = again.errors.filter(({ key }) => !keys.has(key));
-    return { ...again, errors: others.length > 0 ? others : unset };
+    return { ...again, errors: others.length > 0 ? others : found };
   }
 
   const copies = createCopies({ ...platform, stateDir: store.paths.stateDir });

@@ -3,7 +3,8 @@ import { usage } from "../args.ts";
 import type { CommandInput, RunCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { type Desk, type ResultOf, withDesk } from "./desk.ts";
-import { formatProblem, invalid } from "./failures.ts";
+import { formatProblem } from "../problem.ts";
+import { invalid } from "./failures.ts";
 
 /** Prints what is in force, or the text of the file. */
 export const get: RunCommand = (input) =>

@@ -1,16 +1,16 @@
-import { DEFAULTS } from "../../config/defaults.ts";
 import { formatIssue } from "../../config/issues.ts";
 import { keyOf } from "../../config/leaves.ts";
 import type { ConfigReloader, ReloadOutcome } from "../../config/reloader.ts";
 import { changesBetween } from "../../config/plan.ts";
-import type { Snapshot } from "../../config/store.ts";
+import type { Snapshot, ValidSnapshot } from "../../config/store.ts";
 import { type ConfigWriter, createConfigWriter } from "../../config/writer.ts";
 import { RpcError } from "../../contract/errors.ts";
 import type { Call } from "../../feature.ts";
 import { createConfigAnswers } from "../../features/config/answers.ts";
 import { Confirmation } from "../../features/config/confirmation.ts";
 import type { ConfigAnswers } from "../../features/config/feature.ts";
-import { ConfigService, problemOf } from "../../features/config/service.ts";
+import { problemOf } from "../../features/config/problems.ts";
+import { ConfigService } from "../../features/config/service.ts";
 import { createLog } from "../../platform/log.ts";
 import type { Platform } from "../../ports.ts";
 import { VERSION } from "../../version.ts";
@@ -31,8 +31,9 @@ export async function openOffline(input: CommandInput): Promise<Offline> {
   const files = openConfigFiles(input);
   const { store, copies } = files;
   const first = await store.readConfigFileSnapshot();
-  store.use(first.valid ? first.config : DEFAULTS);
-  const reloader = createReloader(files, first);
+  const base = first.valid ? first : await emptyOf(files, first);
+  store.use(base.config);
+  const reloader = createReloader(files, { first, base });
   const writer = tolerant(createConfigWriter({ ...platform, store, copies }));
   const parts = { store, copies, reloader, confirmation: noConfirmation(platform), version: VERSION };
   const service = new ConfigService({ ...parts, writer });
@@ -57,9 +58,25 @@ function tolerant(writer: ConfigWriter): ConfigWriter {
   };
 }
 
+/** What an empty file in the place of this one would mean. @throws RpcError when not even that can be used */
+async function emptyOf({ store }: ConfigFiles, { path }: Snapshot): Promise<ValidSnapshot> {
+  const empty = await store.readConfigFileSnapshot(new Map([[path, "{\n}\n"]]));
+  if (empty.valid) return empty;
+  const errors = empty.errors.map(problemOf);
+  const message = empty.errors.map(formatIssue)[0] ?? "Cannot use configuration";
+  throw new RpcError("invalid_params", message, { details: { errors } });
+}
+
+interface Read {
+  readonly first: Snapshot;
+  /** What counts as in force: the same, if it can be used. */
+  readonly base: ValidSnapshot;
+}
+
 /** Nothing is put in force: what the files say now counts as it is. */
-function createReloader({ store }: ConfigFiles, first: Snapshot): ConfigReloader {
+function createReloader({ store }: ConfigFiles, { first, base }: Read): ConfigReloader {
   let last = first;
+  let latest = base;
 
   async function reload(): Promise<ReloadOutcome> {
     const before = last;
@@ -71,18 +88,16 @@ function createReloader({ store }: ConfigFiles, first: Snapshot): ConfigReloader
       before.valid && last.valid
         ? changesBetween(await store.settings(), before.config, last.config).map(({ key }) => key)
         : differences(writtenOf(before), writtenOf(last)).map(({ path }) => keyOf(path));
-    if (last.valid) store.use(last.config);
+    if (last.valid) {
+      latest = last;
+      store.use(last.config);
+    }
     return { ok: true, changed, hash, restartOwed: [] };
   }
 
   return {
     reload,
-    latest() {
-      if (last.valid) return last;
-      const errors = last.errors.map(problemOf);
-      const message = last.errors.map(formatIssue)[0] ?? "Cannot read configuration";
-      throw new RpcError("invalid_params", message, { details: { errors } });
-    },
+    latest: () => latest,
     errors: () => (last.valid ? [] : last.errors),
     restartOwed: () => [],
     restarted: () => {},
@@ -91,6 +106,12 @@ function createReloader({ store }: ConfigFiles, first: Snapshot): ConfigReloader
 
 /** Nobody can be locked out of what does not run. */
 function noConfirmation({ timers, clock, process }: Platform): Confirmation {
-  const log = createLog({ sink: process.stderr, format: () => "text", level: () => "warn", clock, secrets: () => [] });
+  const log = createLog({
+    sink: process.stderr,
+    format: () => "text",
+    level: () => "warn",
+    clock,
+    secrets: () => [],
+  });
   return new Confirmation({ timers, clock, log, revert: async () => {}, keep: async () => {} });
 }

@@ -20,7 +20,9 @@ export interface Change {
   readonly inForce: unknown;
 }
 
-/** Says what a write has done, and restarts the gateway if that is wanted and needed. @returns the exit code */
+/**
+ * Says what a write has done, and restarts the gateway if that is wanted and needed. @returns the exit code
+ */
 export async function tellOutcome(
   input: CommandInput,
   desk: Desk,
@@ -54,7 +56,9 @@ function describe({ platform, screen }: CommandInput, told: Told): void {
     ...outcome.notes.map((note) => `note: ${note}`),
     ...(isNothing ? ["nothing has changed"] : []),
     ...(told.isDown || isNothing ? [] : effects(told, program)),
-    ...(outcome.backup === undefined ? [] : [screen.dim(`to undo: ${program} config rollback ${outcome.backup}`)]),
+    ...(outcome.backup === undefined
+      ? []
+      : [screen.dim(`to undo: ${program} config rollback ${outcome.backup}`)]),
   ];
   for (const line of lines) screen.line(line);
 }
@@ -75,14 +79,19 @@ function effects({ outcome, inForce, restarts }: Told, program: string): string[
   if (changed.length === 0) return ["what is in force stays as it is"];
   return [
     ...(now.length > 0 ? [`takes effect at once${names(now)}`] : []),
-    ...(owed.length > 0 && !restarts ? [`waits for a restart${comes} (${program} restart --now)${names(owed)}`] : []),
+    ...(owed.length > 0 && !restarts
+      ? [`waits for a restart${comes} (${program} restart --now)${names(owed)}`]
+      : []),
   ];
 }
 
 const KEY_CHARS_MAX = 48;
 
 /** `KEY  OLD → NEW`, one below the other. */
-export function describeRows(rows: readonly Difference[], screen: Pick<Screen, "bold" | "dim" | "foreign">): string[] {
+export function describeRows(
+  rows: readonly Difference[],
+  screen: Pick<Screen, "bold" | "dim" | "foreign">,
+): string[] {
   const keys = rows.map(({ path }) => screen.foreign(keyOf(path)));
   const width = Math.min(Math.max(0, ...keys.map((key) => key.length)), KEY_CHARS_MAX);
   return rows.map(({ before, after }, index) => {

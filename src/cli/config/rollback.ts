@@ -21,7 +21,8 @@ async function putBack(input: CommandInput, desk: Desk): Promise<number> {
   const compared = await backups?.compare(backup).catch(unreadable);
   const outcome = await desk.call("config.rollback", { backup });
   const { platform, screen, args } = input;
-  if (!args.has("json")) screen.line(screen.dim(screen.foreign(`backup ${backup} (${ageOf(backup, platform)})`)));
+  if (!args.has("json"))
+    screen.line(screen.dim(screen.foreign(`backup ${backup} (${ageOf(backup, platform)})`)));
   return tellOutcome(input, desk, { outcome, rows: compared?.rows ?? [], inForce: config });
 }
 
@@ -45,7 +46,7 @@ async function list(input: CommandInput, desk: Desk): Promise<number> {
   if (found.length === 0) screen.line("there is no backup yet: each write makes one");
   const width = Math.max(0, ...found.map(({ age }) => age.length));
   for (const { name, age, differs } of found) {
-    const what = differs === undefined ? "" : describeKeys(differs);
+    const what = differs ? describeKeys(differs) : backups ? "cannot be compared" : "";
     screen.line(`${screen.bold(name)}  ${age.padEnd(width)}  ${screen.foreign(what)}`.trimEnd());
   }
   return EXIT.ok;

@@ -8,7 +8,7 @@ import { redactValue } from "../../config/redact.ts";
 import { configSections } from "../../features/contracts.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import { usage } from "../args.ts";
-import type { CommandInput, RunCommand } from "../command.ts";
+import type { RunCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { withDesk } from "./desk.ts";
 import { type Difference, differences } from "./differences.ts";

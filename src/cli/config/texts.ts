@@ -4,7 +4,7 @@ import { convertJson5 } from "../../config/json5.ts";
 import { redactValue } from "../../config/redact.ts";
 import { configSections } from "../../features/contracts.ts";
 import { type Difference, differences, hidden } from "./differences.ts";
-import { formatProblem } from "./failures.ts";
+import { formatProblem } from "../problem.ts";
 
 /** Why a text is no configuration whatever it says, as `FILE:LINE:COLUMN: REASON`. */
 export async function mistakesIn(text: string, file: string): Promise<readonly string[]> {

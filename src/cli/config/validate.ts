@@ -1,8 +1,8 @@
-import { problemOf } from "../../features/config/service.ts";
+import { problemOf } from "../../features/config/problems.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import type { CommandInput, RunCommand } from "../command.ts";
 import { type Desk, type Problem, type ResultOf, withDesk } from "./desk.ts";
-import { formatProblem } from "./failures.ts";
+import { formatProblem } from "../problem.ts";
 import { isUnset, openConfigFiles, unsetNames } from "./files.ts";
 
 type Plan = ResultOf<"config.validate">["plan"];
@@ -35,14 +35,19 @@ async function judgeOwn({ call, gateway, warnings: unset }: Desk): Promise<Verdi
 }
 
 /** As if it were the configuration, wherever it is. */
-async function judgeFile(input: CommandInput, { call, gateway, place }: Desk, path: string): Promise<Verdict> {
+async function judgeFile(
+  input: CommandInput,
+  { call, gateway, place }: Desk,
+  path: string,
+): Promise<Verdict> {
   const { store, unset } = openConfigFiles(input, { ...place, configPath: path });
   const snapshot = await store.readConfigFileSnapshot();
   const errors = snapshot.valid ? [] : snapshot.errors.map(problemOf);
   const warnings = snapshot.warnings.map(problemOf);
   const verdict = withoutUnset({ path, errors, warnings }, unset());
   const raw = snapshot.source?.texts.get(path);
-  const known = verdict.valid && gateway && raw !== undefined ? await call("config.validate", { raw }) : undefined;
+  const known =
+    verdict.valid && gateway && raw !== undefined ? await call("config.validate", { raw }) : undefined;
   return { ...verdict, plan: known?.valid ? known.plan : undefined };
 }
 

@@ -1,6 +1,6 @@
 import { readJsonc } from "../../config/document.ts";
 import { explain } from "../../config/explain.ts";
-import { isObject } from "../../config/leaves.ts";
+import { isObject, quote } from "../../config/leaves.ts";
 import type { Path } from "../../config/leaves.ts";
 import { valueAt } from "../../config/layers.ts";
 import { redactText, redactValue } from "../../config/redact.ts";
@@ -13,7 +13,8 @@ import type { Copies } from "../../config/copies.ts";
 import type { ConfigReloader } from "../../config/reloader.ts";
 import type { Confirmation } from "./confirmation.ts";
 import type { ConfigAnswers } from "./feature.ts";
-import { type ConfigService, pathOf, problemOf } from "./service.ts";
+import { pathOf, problemOf } from "./problems.ts";
+import type { ConfigService } from "./service.ts";
 
 export interface ConfigParts {
   readonly service: ConfigService;
@@ -60,8 +61,9 @@ function readers(parts: ConfigParts): Readers {
       if (raw !== undefined && patch !== undefined) {
         call.fail("invalid_params", 'Cannot validate: both "raw" and "patch" are given');
       }
-      const intent = raw === undefined ? patch && mergeOf(patch) : await service.replacement(raw);
-      const { plan, ...validation } = await service.validate(intent || undefined);
+      const replacement = raw === undefined ? undefined : await service.replacement(raw);
+      const intent = patch === undefined ? replacement : mergeOf(patch);
+      const { plan, ...validation } = await service.validate(intent);
       return {
         ...validation,
         plan: {
@@ -111,7 +113,7 @@ function writers({ service, confirmation }: ConfigParts): Omit<ConfigAnswers, ke
         return service.write(await service.replacement(raw, drop), { baseHash });
       }
       if (key === undefined || value === undefined) {
-        return call.fail("invalid_params", `Cannot set "${key}": "value" is missing`);
+        return call.fail("invalid_params", `Cannot set ${quote(key ?? "")}: "value" is missing`);
       }
       return service.write(await service.assignment(key, value, drop), { baseHash });
     },
@@ -120,7 +122,7 @@ function writers({ service, confirmation }: ConfigParts): Omit<ConfigAnswers, ke
       const path = pathOf(key);
       const { source } = await service.snapshot();
       if (!treeAt(source?.tree, path)) {
-        call.fail("not_found", `Cannot unset "${key}": it is not in the file`);
+        call.fail("not_found", `Cannot unset ${quote(key)}: it is not in the file`);
       }
       return service.write({ kind: "unset", path }, { baseHash });
     },

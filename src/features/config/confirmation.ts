@@ -36,21 +36,31 @@ export class Confirmation {
     return this.#waiting;
   }
 
-  /** A change has been written that has to be confirmed; the time begins with `inForce`. */
-  async begin(waiting: Waiting): Promise<void> {
+  /**
+   * A change has been written that has to be confirmed; the time begins with `inForce`.
+   *
+   * @returns takes it back: the change did not come into force, and what waited before waits again
+   */
+  async begin(waiting: Waiting): Promise<() => Promise<void>> {
     const first = this.#waiting;
-    this.#stopTimer();
-    this.#sinceMs = undefined;
-    this.#waiting = first ? { ...waiting, backup: first.backup } : waiting;
-    await this.#options.keep(this.#waiting);
+    const takeBack = async (): Promise<void> => {
+      await this.#set(first);
+      this.inForce();
+    };
+    await this.#set(first ? { ...waiting, backup: first.backup } : waiting);
+    return takeBack;
   }
 
-  /** The change, or what is left of one from before a restart, is in force. */
-  inForce(): void {
+  /**
+   * The change, or what is left of one from before a restart, is in force.
+   *
+   * @param isStart of a gateway that has started with it: whoever is connected connected to that
+   */
+  inForce(isStart = false): void {
     if (!this.#waiting || this.#sinceMs !== undefined) return;
     const { timers, clock, log } = this.#options;
     const { confirmWithinMs } = this.#waiting;
-    this.#sinceMs = clock.elapsed();
+    this.#sinceMs = isStart ? Number.NEGATIVE_INFINITY : clock.elapsed();
     this.#stopTimer = timers.after(confirmWithinMs, () => {
       log.warn("configuration not confirmed in time, putting back what was there", { confirmWithinMs });
       void this.revert();
@@ -61,7 +71,7 @@ export class Confirmation {
   async confirm(connectedMs: number): Promise<"confirmed" | "nothing" | "early"> {
     if (!this.#waiting) return "nothing";
     if (this.#sinceMs === undefined || connectedMs < this.#sinceMs) return "early";
-    await this.#end();
+    await this.#set(undefined);
     return "confirmed";
   }
 
@@ -69,13 +79,19 @@ export class Confirmation {
   async revert(): Promise<void> {
     const waiting = this.#waiting;
     if (!waiting) return;
-    await this.#end();
-    await this.#options.revert(waiting.backup).catch((error: unknown) =>
-      this.#options.log.error("configuration not put back", {
-        backup: waiting.backup,
-        error: String(error),
-      }),
+    const { revert, keep, log } = this.#options;
+    this.#stopTimer();
+    this.#waiting = undefined;
+    this.#sinceMs = undefined;
+    await revert(waiting.backup).catch((error: unknown) =>
+      log.error("configuration not put back", { backup: waiting.backup, error: String(error) }),
     );
+    // Only now, so that a start that follows a crash does it.
+    if (this.#waiting === undefined) {
+      await keep(undefined).catch((error: unknown) =>
+        log.error("configuration would be put back again at the next start", { error: String(error) }),
+      );
+    }
   }
 
   /** Forgets the timer; what waits is still waiting when the gateway comes back. */
@@ -83,10 +99,11 @@ export class Confirmation {
     this.#stopTimer();
   }
 
-  async #end(): Promise<void> {
+  /** What is on disk first: it decides after a crash. */
+  async #set(waiting: Waiting | undefined): Promise<void> {
+    await this.#options.keep(waiting);
     this.#stopTimer();
-    this.#waiting = undefined;
+    this.#waiting = waiting;
     this.#sinceMs = undefined;
-    await this.#options.keep(undefined);
   }
 }

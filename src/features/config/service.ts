@@ -2,20 +2,18 @@ import { convertJson5 } from "../../config/json5.ts";
 import type { Copies } from "../../config/copies.ts";
 import { readDocument } from "../../config/document.ts";
 import { withoutEcho } from "../../config/echo.ts";
-import type { ConfigIssue } from "../../config/issues.ts";
-import { parseKey } from "../../config/key.ts";
-import { isObject } from "../../config/leaves.ts";
-import type { Path } from "../../config/leaves.ts";
+import { isObject, quote } from "../../config/leaves.ts";
 import { changesBetween, planReload, type ReloadPlan } from "../../config/plan.ts";
-import { redactValue } from "../../config/redact.ts";
+import { redactValue, restoreRedacted } from "../../config/redact.ts";
 import type { ConfigReloader, Reloaded } from "../../config/reloader.ts";
 import type { Intent } from "../../config/rewrite.ts";
-import type { ConfigStore, Snapshot, ValidSnapshot } from "../../config/store.ts";
+import { type ConfigStore, isGone, type Snapshot, type ValidSnapshot } from "../../config/store.ts";
 import { valueOf } from "../../config/tree.ts";
 import { type ConfigWriter, WriteRefused, type Written } from "../../config/writer.ts";
 import { RpcError } from "../../contract/errors.ts";
 import type { Confirmation } from "./confirmation.ts";
 import type { ConfigOutcome, ConfigProblem } from "./contract.ts";
+import { outcomeOf, pathOf, problemOf, toRpcError, unusable } from "./problems.ts";
 
 interface ServiceParts {
   readonly store: ConfigStore;
@@ -33,6 +31,7 @@ export interface WriteRequest {
 /** What the configuration's methods do: each change is written, applied, and undone if it cannot be. */
 export class ConfigService {
   readonly #parts: ServiceParts;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
@@ -51,48 +50,74 @@ export class ConfigService {
     // Nothing was set when it was loaded, so nothing was told about it.
     const again = await this.snapshot();
     if (again.valid) return again;
+    // A file has come since that cannot be used: what is in force is what an empty one would say.
+    const empty = await this.#parts.store.readConfigFileSnapshot(new Map([[latest.path, EMPTY]]));
+    if (empty.valid) return empty;
     throw unusable(again.errors);
   }
 
-  async write(intent: Intent, { baseHash, confirmWithinMs }: WriteRequest): Promise<ConfigOutcome> {
-    const written = await this.#written(() => this.#parts.writer.write(intent, { baseHash }));
-    if (confirmWithinMs !== undefined) {
-      await this.#parts.confirmation.begin({ backup: written.backup ?? "", confirmWithinMs });
-    }
-    const reloaded = await this.#apply(written);
-    if (reloaded.restartOwed.length === 0) this.#parts.confirmation.inForce();
-    return outcomeOf(written, reloaded);
+  write(intent: Intent, { baseHash, confirmWithinMs }: WriteRequest): Promise<ConfigOutcome> {
+    const { writer, confirmation } = this.#parts;
+    return this.#alone(async () => {
+      if (intent.kind !== "replace") await this.#refuseGone();
+      const written = await this.#written(() => writer.write(intent, { baseHash }));
+      // What has changed nothing has nothing to be undone.
+      const isChange = written.backup !== undefined || !written.before.exists;
+      const waiting = { backup: written.backup ?? "", confirmWithinMs: confirmWithinMs ?? 0 };
+      const takeBack =
+        confirmWithinMs !== undefined && isChange
+          ? await confirmation.begin(waiting).catch((error: unknown) => this.#undone(written, error))
+          : async () => {};
+      const reloaded = await this.#apply(written, takeBack);
+      if (reloaded.restartOwed.length === 0) confirmation.inForce();
+      return outcomeOf(written, reloaded);
+    });
   }
 
-  async rollback(backup: string | undefined, baseHash: string | undefined): Promise<ConfigOutcome> {
-    const { copies, reloader } = this.#parts;
-    const name = backup ?? (await copies.backups(reloader.latest().path))[0];
-    if (name === undefined)
-      throw new RpcError("not_found", "Cannot roll back the configuration: there is no backup");
-    const written = await this.#written(() => this.#parts.writer.restore(name, { baseHash }));
-    return outcomeOf(written, await this.#apply(written));
+  rollback(backup: string | undefined, baseHash: string | undefined): Promise<ConfigOutcome> {
+    const { copies, reloader, writer } = this.#parts;
+    return this.#alone(async () => {
+      const name = backup ?? (await copies.backups(reloader.latest().path))[0];
+      if (name === undefined)
+        throw new RpcError("not_found", "Cannot roll back the configuration: there is no backup");
+      const written = await this.#written(() => writer.restore(name, { baseHash }));
+      return outcomeOf(written, await this.#apply(written));
+    });
   }
 
   /** Puts back what was there before an unconfirmed change. */
-  async revert(backup: string): Promise<void> {
+  revert(backup: string): Promise<void> {
     const { writer, reloader } = this.#parts;
-    // There was no file before: an empty one says the same.
-    const empty: Intent = { kind: "replace", text: "{\n}\n", isVerbatim: true, drop: [[]] };
-    await (backup === "" ? writer.write(empty) : writer.restore(backup));
-    await reloader.reload();
+    return this.#alone(async () => {
+      // There was no file before: an empty one says the same.
+      const empty: Intent = { kind: "replace", text: EMPTY, isVerbatim: true, drop: [[]] };
+      await (backup === "" ? writer.write(empty) : writer.restore(backup));
+      await reloader.reload();
+    });
   }
 
   async setOverride(key: string, value: unknown): Promise<ConfigOutcome> {
+    const { overrides } = this.#parts.store;
     const leaf = await this.#leafOf(key);
-    return this.#override(leaf, () => this.#parts.store.overrides.set(leaf, value));
+    const cannot = `Cannot override ${quote(key)}`;
+    if (value === undefined) throw new RpcError("invalid_params", `${cannot}: "value" is missing`);
+    return this.#alone(() => {
+      const { value: meant, missing } = restoreRedacted(value, overrides.get(leaf));
+      if (missing.length > 0) {
+        const state = "*** stands for a hidden secret, and there is none to keep";
+        throw new RpcError("invalid_params", `${cannot}: ${state}`);
+      }
+      return this.#override(leaf, () => overrides.set(leaf, meant));
+    });
   }
 
   async unsetOverride(key: string): Promise<ConfigOutcome> {
     const leaf = await this.#leafOf(key);
-    if (!this.#parts.store.overrides.has(leaf)) {
+    const { overrides } = this.#parts.store;
+    return this.#alone(() => {
+      if (overrides.has(leaf)) return this.#override(leaf, () => overrides.delete(leaf));
       throw new RpcError("not_found", `Cannot unset override "${leaf}": it is not set`);
-    }
-    return this.#override(leaf, () => this.#parts.store.overrides.delete(leaf));
+    });
   }
 
   /** What a change would lead to. */
@@ -145,34 +170,64 @@ export class ConfigService {
     if (leaf) return leaf.key;
     const whole = leaves.find((one) => key.startsWith(`${one.key}.`));
     const hint = whole ? `only all of "${whole.key}" can be set this way` : "there is no such setting";
-    throw new RpcError("not_found", `Cannot override "${key}": ${hint}`);
+    throw new RpcError("not_found", `Cannot override ${quote(key)}: ${hint}`);
   }
 
   async #override(leaf: string, change: () => unknown): Promise<ConfigOutcome> {
-    const { overrides } = this.#parts.store;
+    const { store, reloader } = this.#parts;
+    const { overrides } = store;
     const had = overrides.has(leaf);
     const before = overrides.get(leaf);
-    const { hash } = this.#parts.reloader.latest();
     change();
-    const outcome = await this.#parts.reloader.reload();
-    const { path } = this.#parts.reloader.latest();
-    if (outcome.ok) {
-      const { changed, restartOwed } = outcome;
-      return { ok: true, path, hash, changed: [...changed], restartOwed: [...restartOwed], notes: [] };
+    const putBack = (): unknown => (had ? overrides.set(leaf, before) : overrides.delete(leaf));
+    // Looked at first: what nobody has written into a file is no reason to tell everybody.
+    const seen = await store.readConfigFileSnapshot();
+    if (!seen.valid) {
+      putBack();
+      throw unusable(seen.errors);
     }
-    if (had) overrides.set(leaf, before);
-    else overrides.delete(leaf);
-    await this.#parts.reloader.reload();
-    throw unusable(outcome.errors);
+    const outcome = await reloader.reload();
+    if (!outcome.ok) {
+      putBack();
+      await reloader.reload();
+      throw new RpcError("unavailable", outcome.errors[0]?.message ?? "Cannot apply configuration");
+    }
+    const { path } = reloader.latest();
+    const { changed, hash, restartOwed } = outcome;
+    return { ok: true, path, hash, changed: [...changed], restartOwed: [...restartOwed], notes: [] };
+  }
+
+  /** Each change is written and in force, or undone, before the next: none is undone with another. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work, work);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  /** A key written where the file was would be all that is left of it. */
+  async #refuseGone(): Promise<void> {
+    const { store, reloader } = this.#parts;
+    const now = await this.snapshot();
+    if (!isGone(store.paths, reloader.latest(), now)) return;
+    throw new RpcError(
+      "unavailable",
+      `Cannot write configuration: the file ${quote(reloader.latest().path)} is gone; put it back first`,
+    );
   }
 
   /** Puts what was written in force; what cannot be is taken back, file included. */
-  async #apply(written: Written): Promise<Reloaded> {
+  async #apply(written: Written, takeBack = async () => {}): Promise<Reloaded> {
     const outcome = await this.#parts.reloader.reload();
     if (outcome.ok) return outcome;
+    await takeBack();
+    return this.#undone(written, outcome.errors[0]?.message);
+  }
+
+  async #undone(written: Written, reason: unknown): Promise<never> {
     await written.undo();
     await this.#parts.reloader.reload();
-    throw new RpcError("unavailable", outcome.errors[0]?.message ?? "Cannot apply configuration");
+    const message = reason instanceof Error ? `Cannot apply configuration: ${reason.message}` : reason;
+    throw new RpcError("unavailable", typeof message === "string" ? message : "Cannot apply configuration");
   }
 
   async #written(write: () => Promise<Written>): Promise<Written> {
@@ -192,55 +247,8 @@ export interface Validation {
   readonly plan?: ReloadPlan;
 }
 
-const CODES = {
-  stale: "conflict",
-  invalid: "invalid_params",
-  locked: "busy",
-  failed: "unavailable",
-} as const;
-
-function toRpcError({ kind, message, issues }: WriteRefused): RpcError {
-  const details = issues.length > 0 ? { details: { errors: issues.map(problemOf) } } : {};
-  return new RpcError(CODES[kind], message, details);
-}
-
-function unusable(errors: readonly ConfigIssue[]): RpcError {
-  const message = errors[0]?.message ?? "Cannot use configuration";
-  return new RpcError("invalid_params", message, { details: { errors: errors.map(problemOf) } });
-}
-
-function outcomeOf(written: Written, { hash, changed, restartOwed }: Reloaded): ConfigOutcome {
-  return {
-    ok: true,
-    path: written.after.path,
-    hash,
-    changed: [...changed],
-    restartOwed: [...restartOwed],
-    ...(written.backup !== undefined && { backup: written.backup }),
-    notes: [...written.changes],
-  };
-}
-
-/** An issue as clients see it. */
-export function problemOf({ file, line, column, key, message }: ConfigIssue): ConfigProblem {
-  return {
-    ...(file !== undefined && { file }),
-    ...(line !== undefined && { line }),
-    ...(column !== undefined && { column }),
-    key,
-    message,
-  };
-}
-
-/** @throws RpcError `invalid_params` */
-export function pathOf(key: string): Path {
-  const path = parseKey(key);
-  if (path) return path;
-  throw new RpcError(
-    "invalid_params",
-    `Cannot use key ${JSON.stringify(key)}: it is not written like gateway.port`,
-  );
-}
+/** An empty configuration's text. */
+const EMPTY = "{\n}\n";
 
 /** JSON with comments as it is; JSON5, which older clients send, converted. */
 async function jsonc(raw: string): Promise<string> {

@@ -29,7 +29,7 @@ const HEAVY = [
 ];
 const isHeavy = (module: string): boolean => HEAVY.some((name) => name.test(module));
 
-test.each(["main", "call", "chat", "status", "version", "help"])(
+test.each(["main", "call", "chat", "status", "version", "help", "restart", "config/get", "config/schema"])(
   "%s loads neither server nor schemas",
   async (name) => {
     const modules = [...(await loadedWith(`src/cli/${name}.ts`))];

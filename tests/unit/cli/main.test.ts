@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { COMMANDS } from "../../../src/cli/commands.ts";
+import { CONFIG_COMMANDS } from "../../../src/cli/config/commands.ts";
 import { createMachine, type Machine } from "./cli.ts";
 
 let machine: Machine;
@@ -24,6 +25,17 @@ test.each(NAMES)("help of %s shows each of its options, whichever way it is aske
   for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
   expect((await machine.run([name, "--help"])).out).toBe(out);
   expect((await machine.run([name, "-h"])).out).toBe(out);
+});
+
+test.each(Object.entries(CONFIG_COMMANDS))("help of config %s", async (name, { options }) => {
+  const { code, out, err } = await machine.run(["help", "config", name]);
+  expect([code, err]).toEqual([0, ""]);
+  expect(out).toContain(`gateway config ${name} `);
+  for (const option of Object.keys(options)) expect(out).toContain(` --${option}`);
+  for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+  expect((await machine.run(["config", name, "--help"])).out).toBe(out);
+  const group = await machine.run(["config"]);
+  expect([group.code, group.out]).toEqual([0, expect.stringMatching(new RegExp(`^  ${name} `, "m"))]);
 });
 
 test.each([["version"], ["--version"], ["-v"], ["-V"]])("gateway %s", async (word) => {
@@ -61,6 +73,25 @@ test.each([
   ],
   [["run", "--log-format", "xml"], ['Cannot use --log-format "xml": wanted text or json']],
   [["run", "--port", "70000"], ['Cannot use --port "70000": wanted a whole number from 0 to 65535']],
+  [["config", "gte"], ['Cannot run "config gte": no such command, did you mean config get']],
+  [
+    ["config", "toString"],
+    ['Cannot run "config toString": no such command', expect.stringMatching(/^There are: get, /)],
+  ],
+  [
+    ["config", "--json"],
+    ['Cannot use option "--json": no such option', "Usage: gateway config COMMAND [OPTIONS]"],
+  ],
+  [["help", "call", "health"], ['Cannot use "health": gateway call has no commands']],
+  [["config", "set"], ["Cannot set a value: no key is named"]],
+  [["config", "set", "gateway.port"], ['Cannot set "gateway.port": there is no value']],
+  [
+    ["config", "set", "models.providers", "{"],
+    [expect.stringMatching(/^Cannot set "models.providers": wanted JSON, but /)],
+  ],
+  [["config", "set", "a..b", "1"], ['Cannot set "a..b": it is no key, which is written like gateway.port']],
+  [["config", "unset"], ["Cannot unset a value: no key is named"]],
+  [["config", "get", "gateway.port", "--file"], ["Cannot show a part of the file: leave KEY or --file out"]],
   [["version", "now"], ['Cannot use "now": gateway version takes no such word']],
   [["call"], ["Cannot call a method: none is named", "Usage: gateway call METHOD [JSON] [OPTIONS]"]],
   [["call", "health", "{"], ["Cannot read the parameters as JSON: Expected '}'"]],

@@ -49,6 +49,8 @@ test("status for people", () => {
       path: "/c.json",
       hash: "",
       valid: true,
+      restartOwed: [],
+      safeMode: false,
       warnings: ["Cannot use it: odd", `Not used here: ${keys.join(", ")}`],
     },
     stateDir: "/s",
@@ -73,5 +75,25 @@ test("status for people", () => {
       "State     /s",
       "",
     ].join("\n"),
+  );
+  const error = { file: "/c.json", line: 2, column: 7, message: "Cannot read configuration: odd" };
+  const config = {
+    ...status.config,
+    valid: false,
+    error,
+    restartOwed: ["a.b", "c"],
+    confirmWithinMs: 90_000,
+  };
+  const invalid = describeStatus({ ...status, config }, "ws://x/ws", screenOf(false)).split("\n");
+  expect(invalid.slice(0, 3)).toEqual([
+    "CONFIGURATION INVALID: the last good configuration goes on",
+    "/c.json:2:7: Cannot read configuration: odd",
+    "",
+  ]);
+  expect(invalid).toContain("          waits for a restart (gateway restart --now): a.b, c");
+  expect(invalid).toContain("          a change is undone within 1 min 30 s unless it is confirmed");
+  const safe = { ...config, safeMode: true };
+  expect(describeStatus({ ...status, config: safe }, "ws://x/ws", screenOf(false))).toStartWith(
+    "SAFE MODE: ",
   );
 });

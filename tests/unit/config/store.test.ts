@@ -8,6 +8,7 @@ import { resolvePaths } from "../../../src/config/paths.ts";
 import {
   type ConfigStoreOptions,
   createConfigStore,
+  isGone,
   type LoadedSnapshot,
 } from "../../../src/config/store.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
@@ -142,6 +143,103 @@ describe("loading", () => {
     await put(".moltbot/moltbot.json", '{ "gateway": { "port": 1 } }');
     const snapshot = await open({ stateDir: `${home}/state` }).load();
     expect(snapshot).toMatchObject({ valid: true, exists: false, path: `${home}/state/moltbot.json` });
+  });
+});
+
+describe("the variables of .env", () => {
+  const TOKEN = "CLAWDBOT_GATEWAY_TOKEN=from-the-file-123\n";
+
+  test("set what the process does not", async () => {
+    await put(".clawdbot/.env", `${TOKEN}CLAWDBOT_GATEWAY_PORT=7\n`);
+    const store = open({ env: { CLAWDBOT_GATEWAY_PORT: "8", CLAWDBOT_GATEWAY_TOKEN: "" } });
+    expect(await store.load()).toMatchObject({
+      valid: true,
+      config: { gateway: { port: 8, auth: { token: "from-the-file-123" } } },
+    });
+  });
+
+  test("are not silently none when they cannot be read", async () => {
+    const path = await put(".clawdbot/.env", TOKEN);
+    const store = open();
+    await store.load();
+    await writeFile(path, new Uint8Array([0xff, 0xfe]));
+    for (const snapshot of [
+      await store.load(),
+      await store.readConfigFileSnapshot(),
+      await open().load(),
+      await open().readConfigFileSnapshot(),
+    ]) {
+      expect(errorsOf(snapshot)).toEqual([`${path}: Cannot read variables: it is not UTF-8 text`]);
+    }
+    expect(store.environment()["CLAWDBOT_GATEWAY_TOKEN"]).toBe("from-the-file-123");
+    await writeFile(path, TOKEN);
+    expect((await store.readConfigFileSnapshot()).valid).toBe(true);
+  });
+});
+
+describe("what is watched", () => {
+  test("every place a file may come to; where one is, that, its includes and the files of its secrets", async () => {
+    const at = (name: string): string => `${home}/.clawdbot/${name}`;
+    const { configCandidates } = resolvePaths({ env: {}, home });
+    expect((await open().load()).watched).toEqual([...configCandidates, at(".env")]);
+    await put(".clawdbot/moltbot.json", `{ "gateway": { "$include": "a.json" }, "agents": { "$include": "b.json" } }`);
+    await put(".clawdbot/a.json", `{ "auth": { "token": { "$file": "token.txt" } } }`);
+    const { watched } = await open().readConfigFileSnapshot();
+    expect([...new Set(watched)]).toEqual([
+      at("moltbot.json"),
+      at(".env"),
+      at("a.json"),
+      at("b.json"),
+      at("token.txt"),
+    ]);
+  });
+});
+
+describe("the hash", () => {
+  test("is of the file and all it includes, whatever of it can be used", async () => {
+    const main = `{ "gateway": { "$include": ["a.json", "b.json"] } }`;
+    await put(".clawdbot/moltbot.json", main);
+    const hashes = new Set<string>();
+    for (const [a, b] of [
+      [`{ "port": 1 }`, `{}`],
+      [`{ "port": 1 }`, `{} `],
+      [`{}`, `{ "port": 1 }`],
+      [`{ "port": 1 }`, `{`],
+    ] as const) {
+      await put(".clawdbot/a.json", a);
+      await put(".clawdbot/b.json", b);
+      hashes.add((await open().readConfigFileSnapshot()).hash);
+    }
+    expect(hashes.size).toBe(4);
+  });
+
+  test("of texts that are about to be written is that of the files once they are", async () => {
+    const path = await put(".clawdbot/moltbot.json", `{ "gateway": { "$include": "a.json" } }`);
+    const include = await put(".clawdbot/a.json", `{ "port": 1 }`);
+    const texts = new Map([[include, `{ "port": 2 }`]]);
+    const store = open();
+    const before = await store.readConfigFileSnapshot();
+    const planned = await store.readConfigFileSnapshot(texts);
+    expect(planned).toMatchObject({ path, valid: true, config: { gateway: { port: 2 } } });
+    expect(await store.readConfigFileSnapshot()).toMatchObject({ hash: before.hash });
+    await writeFile(include, `{ "port": 2 }`);
+    expect((await store.readConfigFileSnapshot()).hash).toBe(planned.hash);
+  });
+});
+
+describe("a file that was there", () => {
+  const { configCandidates } = resolvePaths({ env: {}, home: "/h" });
+  const [first = "", , third = "", last = ""] = configCandidates;
+  const there = (path: string) => ({ path, exists: true });
+  test.each([
+    ["the same", there(third), there(third), false],
+    ["a stronger one", there(third), there(first), false],
+    ["a weaker one", there(third), there(last), true],
+    ["none", there(third), { path: third, exists: false }, true],
+    ["none, as before", { path: third, exists: false }, { path: third, exists: false }, false],
+    ["the first one ever", { path: third, exists: false }, there(last), false],
+  ])("%s", (_, earlier, now, expected) => {
+    expect(isGone({ configCandidates }, earlier, now)).toBe(expected);
   });
 });
 
