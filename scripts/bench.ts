@@ -3,18 +3,20 @@
  * absolute figures are
  * the machine's.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { measureDispatch } from "../tests/bench/dispatch.ts";
-import { memoryMib, type Row, startServer, table } from "../tests/bench/harness.ts";
+import { cpuMicros, memoryMib, type Row, startServer, table } from "../tests/bench/harness.ts";
 import {
   connectClients,
   measureBroadcast,
   measureRequests,
+  measureRestart,
   measureStart,
   type Target,
+  watchReloads,
 } from "../tests/bench/measures.ts";
 
 const ROUNDS = Number(process.argv[process.argv.indexOf("--rounds") + 1] ?? "") || 5;
@@ -124,6 +126,52 @@ async function clientRows(gateway: Target, bare: Target): Promise<void> {
   );
 }
 
+/** Saves in one round; the processor's time is counted in steps of 10 ms. */
+const SAVES = 40;
+
+/** A setting that is read at use, with the default debounce: what is waited for is counted in. */
+async function reloadRows(): Promise<void> {
+  const stateDir = newStateDir();
+  const path = join(stateDir, "moltbot.json");
+  const textOf = (seconds: number): string => `// Saved by hand.
+{
+  "gateway": { "log": { "level": "warn" } },
+  "agents": { "defaults": { "model": "echo/echo", "timeoutSeconds": ${seconds} } },
+}
+`;
+  mkdirSync(stateDir, { mode: 0o700 });
+  writeFileSync(path, textOf(60), { mode: 0o600 });
+  const env = { BENCH_STATE_DIR: stateDir, BENCH_TOKEN: TOKEN };
+  const server = await startServer(["bun", "tests/bench/gateway-server.ts"], env);
+  const times: number[] = [];
+  const cpu: number[] = [];
+  const restarts: number[] = [];
+  try {
+    const watch = await watchReloads(server.url, HEADERS, path);
+    for (let save = 0; save < SAVES; save++) await watch.save(textOf(61 + (save % 2)));
+    for (let round = 0; round < ROUNDS; round++) {
+      const cpuBefore = cpuMicros(server.pid);
+      for (let save = 0; save < SAVES; save++) times.push(await watch.save(textOf(61 + (save % 2))));
+      cpu.push((cpuMicros(server.pid) - cpuBefore) / 1_000 / SAVES);
+    }
+    watch.close();
+    for (let round = 0; round < ROUNDS; round++)
+      restarts.push(await measureRestart({ server, headers: HEADERS }));
+  } finally {
+    await server.stop();
+  }
+  rows.push(
+    { name: "save to in force and told, live setting", unit: "ms", ours: times, target: { atMost: 150 } },
+    { name: "server processor time a reload", unit: "ms", ours: cpu },
+    {
+      name: "restart, until the port takes clients again",
+      unit: "ms",
+      ours: restarts,
+      target: { atMost: 1_000 },
+    },
+  );
+}
+
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -190,6 +238,7 @@ try {
     target: { atLeast: 400_000 },
   });
   await socketRows();
+  await reloadRows();
   await startRows();
   console.log(table(rows));
 } finally {

@@ -104,8 +104,12 @@ async function start(
       platform,
       loaded,
       broadcast: (event, payload) => restarts.running.state.hub.broadcast(event, payload),
-      apply: (plan, config) => applyHot(restarts.running, store, { plan, config }),
-      settled: () => restarts.settled(),
+      async apply(plan, config) {
+        // What is about to restart begins with it anyway, and may be waiting for whoever asks for this.
+        if (restarts.isStopping) return store.use(config);
+        await restarts.settled();
+        await applyHot(restarts.running, store, { plan, config });
+      },
       restart: (isNow, isStillWanted) => restarts.request(isNow, isStillWanted),
     });
     await restarts.begin();

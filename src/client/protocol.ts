@@ -251,6 +251,8 @@ export interface Methods {
       baseHash?: string | undefined;
       /** keys that may go, with all that is in them */
       drop?: string[] | undefined;
+      /** write raw as it is, even where it has no comments and the file has */
+      verbatim?: boolean | undefined;
       /** undone unless a client that connects afterwards calls config.confirm within this time, ms */
       confirmWithinMs?: number | undefined;
       /** ignored */
@@ -534,6 +536,8 @@ export interface Methods {
       baseHash?: string | undefined;
       /** keys that may go, with all that is in them */
       drop?: string[] | undefined;
+      /** write raw as it is, even where it has no comments and the file has */
+      verbatim?: boolean | undefined;
       /** ignored */
       sessionKey?: string | undefined;
       /** ignored */
@@ -598,6 +602,8 @@ export interface Methods {
       raw?: string | undefined;
       /** JSON text of a merge patch */
       patch?: string | undefined;
+      /** keys that may go, with all that is in them */
+      drop?: string[] | undefined;
     };
     result: {
       valid: boolean;

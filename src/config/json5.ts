@@ -84,5 +84,6 @@ function isPlaced(error: unknown): error is Placed {
 function wordsOf(message: string): string {
   if (message.includes("invalid end of input")) return "the text ends too early";
   const [, char] = /invalid (?:identifier )?character '(.+)' at/s.exec(message) ?? [];
+  if (char === "\\n" || char === "\\r") return "a closing quote is missing on this line";
   return char === undefined ? "this is not JSON5" : `${quote(char)} cannot stand here`;
 }

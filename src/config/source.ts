@@ -117,7 +117,7 @@ async function parse(path: string, text: string, read: typeof readJsonc): Promis
   if (again?.ok) return { path, text, document: again.document };
   const [first] = reading.errors;
   // Of an old file the first thing that is no JSON is no mistake; what even JSON5 cannot be is.
-  const isOld = !converted.ok && first !== undefined && isAfter(converted, first);
+  const isOld = !converted.ok && first !== undefined && converted.line > first.line;
   const errors = isOld ? [{ ...converted, key: "" }] : reading.errors;
   const issues = errors.map(({ line, column, key, reason }) => ({
     layer: "file" as const,
@@ -128,12 +128,6 @@ async function parse(path: string, text: string, read: typeof readJsonc): Promis
     message: `Cannot read configuration: ${reason}`,
   }));
   return { error: "it is no JSON", text, issues };
-}
-
-type Place = { readonly line: number; readonly column: number };
-
-function isAfter(a: Place, b: Place): boolean {
-  return a.line > b.line || (a.line === b.line && a.column > b.column);
 }
 
 const SECRET_FILES_MAX = 64;

@@ -21,8 +21,6 @@ export interface LiveParts {
   readonly broadcast: (event: string, payload: object) => void;
   /** Puts `config` in force, with the plan's features started anew; rejects with everything as it was. */
   readonly apply: (plan: ReloadPlan, config: Config) => Promise<void>;
-  /** Resolves when no restart is going on. */
-  readonly settled: () => Promise<void>;
   readonly restart: (isNow: boolean, isStillWanted?: () => boolean) => void;
   readonly follow: (paths: readonly string[]) => void;
 }
@@ -53,17 +51,14 @@ export function createLive(parts: LiveParts): Live {
     initialErrors: loaded.errors,
     current: () => store.current(),
     settings: () => store.settings(),
-    async readSnapshot() {
-      await parts.settled();
-      return writer.between(() => store.readConfigFileSnapshot());
-    },
+    readSnapshot: () => writer.between(() => store.readConfigFileSnapshot()),
     paths: store.paths,
     onHotReload: parts.apply,
     onRestart: () => parts.restart(false, () => reloader.restartOwed().length > 0),
     watchPath: parts.follow,
     onReloaded(reloaded) {
       parts.broadcast("config.changed", reloaded);
-      void remember();
+      remember();
     },
     onRejected: (hash, errors) => parts.broadcast("config.rejected", { hash, errors: errors.map(problemOf) }),
     onSecrets: hiding(secrets),
@@ -82,16 +77,16 @@ export function createLive(parts: LiveParts): Live {
   const service = new ConfigService({ store, writer, copies, reloader, confirmation });
 
   /** What works is what the next start falls back to. */
-  async function remember(): Promise<void> {
+  const remember = oneAtATime(async () => {
     const { source, hash } = reloader.latest();
     // What works because of an override may not work after a start, when there is none.
     if (!source || store.overrides.size > 0) return;
     await copies
       .remember(hash, source.texts)
       .catch((error: unknown) => log.warn("last good configuration not kept", { error: errorText(error) }));
-  }
+  });
 
-  if (loaded.errors.length === 0) void remember();
+  if (loaded.errors.length === 0) remember();
   const answers = createConfigAnswers({
     service,
     store,
@@ -127,4 +122,19 @@ async function keepWaiting({ platform, loaded }: LiveParts, waiting?: Waiting): 
   const path = `${loaded.store.paths.stateDir}/${UNCONFIRMED_FILE}`;
   if (waiting) await platform.files.replace(path, `${JSON.stringify(waiting)}\n`);
   else await platform.files.remove(path);
+}
+
+/** Work that takes away what it finds begun by another; asked for meanwhile, it comes once more. */
+function oneAtATime(work: () => Promise<void>): () => void {
+  let isDue = false;
+  let isRunning = false;
+  const run = async (): Promise<void> => {
+    isRunning = true;
+    for (; isDue; await work()) isDue = false;
+    isRunning = false;
+  };
+  return () => {
+    isDue = true;
+    if (!isRunning) void run();
+  };
 }

@@ -31,8 +31,7 @@ export class Restarts<T extends Restartable> {
   #wanted: "idle" | "now" | undefined;
   #isStillWanted: () => boolean = always;
   #work: Promise<void> | undefined;
-  /** The restart that goes on has yet to look at what it restarts on. */
-  #isOpen = false;
+  #isStopping = false;
   #stopWatch: Stop = () => {};
   #isClosed = false;
 
@@ -49,8 +48,11 @@ export class Restarts<T extends Restartable> {
       () => {},
       () => {},
     );
-    this.#running = await work;
-    this.#work = undefined;
+    try {
+      this.#running = await work;
+    } finally {
+      this.#work = undefined;
+    }
     this.#check();
   }
 
@@ -64,6 +66,11 @@ export class Restarts<T extends Restartable> {
     return this.#running;
   }
 
+  /** The one that runs is stopping, and what the next one starts with is still open. */
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
   /** Resolves when no restart is going on. */
   async settled(): Promise<void> {
     // Behind one may be the next.
@@ -75,7 +82,7 @@ export class Restarts<T extends Restartable> {
    * @param isStillWanted asked when its time has come, unless somebody wants it in any case
    */
   request(isNow: boolean, isStillWanted = always): void {
-    if (this.#isClosed || this.#isOpen) return;
+    if (this.#isClosed || this.#isStopping) return;
     const wasWanted = this.#wanted !== undefined;
     if (!wasWanted || this.#isStillWanted !== always) this.#isStillWanted = isStillWanted;
     this.#wanted = isNow ? "now" : (this.#wanted ?? "idle");
@@ -109,10 +116,10 @@ export class Restarts<T extends Restartable> {
 
   async #restart(): Promise<void> {
     const { current, target, use, start, onRestarted, log } = this.#options;
-    const before = current();
-    this.#isOpen = true;
+    this.#isStopping = true;
     log.info("gateway restarting");
-    await this.running.stop("gateway restarting").finally(() => (this.#isOpen = false));
+    await this.running.stop("gateway restarting").finally(() => (this.#isStopping = false));
+    const before = current();
     try {
       use(target());
       this.#running = await start(this.#running);

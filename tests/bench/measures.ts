@@ -171,3 +171,22 @@ export async function watchReloads(
     close: () => socket.close(),
   };
 }
+
+/** Time from the word that the gateway restarts until a client is on the same port again, ms. */
+export async function measureRestart({ server, headers }: Target): Promise<number> {
+  const socket = await openSocket(server.url, headers);
+  const told = new Promise<number>((resolve) => {
+    socket.onmessage = ({ data }) => {
+      if (String(data).startsWith('{"event":"shutdown"')) resolve(performance.now());
+    };
+  });
+  socket.send('{"id":"r","method":"system.restart"}');
+  const startMs = await told;
+  for (;;) {
+    const again = await openSocket(server.url, headers).catch(() => undefined);
+    if (!again) continue;
+    const ms = performance.now() - startMs;
+    again.close();
+    return ms;
+  }
+}

@@ -94,7 +94,8 @@ describe("a change that is in force at once", () => {
     await person.until(
       "second config.changed",
       ({ event }) =>
-        event === "config.changed" && person.told.filter((told) => told.event === "config.changed").length > 1,
+        event === "config.changed" &&
+        person.told.filter((told) => told.event === "config.changed").length > 1,
     );
     expect(await origins()).toEqual([]);
   });
@@ -159,7 +160,10 @@ test("kill -9 while it waits: the next start goes on waiting, and undoes it", as
   const after = await listen(second, { token: second.token() });
   await changedTo(after, textOf(0));
   expect(readFileSync(home.configPath, "utf8")).toBe(textOf(0));
-  expect((await after.client.call("status")).config).toMatchObject({ hash: hashOfText(textOf(0)), valid: true });
+  expect((await after.client.call("status")).config).toMatchObject({
+    hash: hashOfText(textOf(0)),
+    valid: true,
+  });
   expect(unconfirmed(home.stateDir)).toBe(false);
 });
 

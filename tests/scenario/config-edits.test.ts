@@ -3,7 +3,15 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { createRandom } from "../fuzz/random.ts";
 import { createHome, type Home, startGateway } from "../support/binary.ts";
-import { breaksOf, changedTo, hashOfText, pairedText, pairOf, rejectedAs, renameOver } from "../support/configured.ts";
+import {
+  breaksOf,
+  changedTo,
+  hashOfText,
+  pairedText,
+  pairOf,
+  rejectedAs,
+  renameOver,
+} from "../support/configured.ts";
 import { listen, type Listener } from "../support/sdk.ts";
 
 setDefaultTimeout(600_000);
@@ -32,15 +40,19 @@ async function startAsked(): Promise<Edited> {
   const person = await listen(gateway, { token: gateway.token() });
   const asker = await listen(gateway, { token: gateway.token() });
   const pairs: number[] = [];
+  const sections = new Set<number>();
   let isAsking = true;
   const ask = async (): Promise<void> => {
     while (isAsking) {
-      const [{ config }, { config: status }] = await Promise.all([
+      const [{ config }, { config: section }, { config: status }] = await Promise.all([
         asker.client.call("config.get"),
+        asker.client.call("config.get", { key: "sessions" }),
         asker.client.call("status"),
       ]);
       const pair = pairOf(config);
       if (pairs.at(-1) !== pair) pairs.push(pair);
+      // Asked for apart, so perhaps of the one after it; of which it was is not to be seen.
+      sections.add((section as { readonly keepMax: number }).keepMax - 1_000);
       if (status.safeMode || status.restartOwed.length > 0) throw new Error(JSON.stringify(status));
     }
   };
@@ -54,6 +66,7 @@ async function startAsked(): Promise<Edited> {
       isAsking = false;
       await asked;
       expect([...breaksOf(person), ...breaksOf(asker)]).toEqual([]);
+      expect([...sections].filter((pair) => !pairs.includes(pair)).length).toBeLessThanOrEqual(1);
       expect((await asker.client.call("health")).clients).toBe(2);
       return pairs;
     },
@@ -78,7 +91,9 @@ test("each byte-prefix of a new file, one after the other: all of the old or all
   for (const [turn, cut] of cuts().entries()) {
     const bytes = BYTES.subarray(0, cut);
     const isWhole = cut >= COMPLETE && !isHalfComment(cut);
-    const told = isWhole ? changedTo(person, NEW.slice(0, cut - BYTES.length)) : rejectedAs(person, textOf(bytes));
+    const told = isWhole
+      ? changedTo(person, NEW.slice(0, cut - BYTES.length))
+      : rejectedAs(person, textOf(bytes));
     if (turn % 3 === 2) renameOver(home.configPath, bytes);
     else writeFileSync(home.configPath, bytes);
     await told;
@@ -99,7 +114,7 @@ test("a file that grows byte by byte without a pause: the old until all is there
   const { home, person, stop } = await startAsked();
   const last = changedTo(person, NEW);
   for (let cut = 0; cut <= BYTES.length; cut += 1) {
-    // Truncated and written anew each time: whoever reads between sees nothing, or less than was there before.
+    // Truncated and written anew each time: whoever reads between sees nothing, or less than before.
     writeFileSync(home.configPath, BYTES.subarray(0, cut));
     if (cut % 4 === 0) await person.client.call("health");
   }
@@ -129,7 +144,7 @@ test("bursts of edits: after each the last one is in force, whatever came before
     }
     await told;
     const { config, hash } = await person.client.call("config.get");
-    expect([burst, pairOf(config), hash]).toEqual([burst, (written - 1) % 900 + 2, hashOfText(text)]);
+    expect([burst, pairOf(config), hash]).toEqual([burst, ((written - 1) % 900) + 2, hashOfText(text)]);
   }
   const pairs = await stop();
   expect(pairs.length).toBeGreaterThan(bursts);

@@ -69,8 +69,10 @@ test("two configurations in turn, thousands of times: no memory, no descriptor, 
     rssBytes: median(some.map(({ rssBytes }) => rssBytes)),
     descriptors: median(some.map(({ descriptors }) => descriptors)),
   }));
-  if (isFull) console.log(JSON.stringify({ before, after, samples: samples.map(({ rssBytes }) => rssBytes >> 10) }));
+  if (isFull)
+    console.log(JSON.stringify({ before, after, samples: samples.map(({ rssBytes }) => rssBytes >> 10) }));
   expect(after?.descriptors).toBe(before?.descriptors ?? 0);
   expect((after?.rssBytes ?? 0) / (before?.rssBytes ?? 0) - 1).toBeLessThanOrEqual(GROWTH_MAX);
-  expect(gateway.log.filter(({ level }) => level !== "info")).toEqual([]);
+  const complaints = gateway.log.filter(({ level }) => level !== "info");
+  expect([...new Set(complaints.map(({ msg }) => msg))]).toEqual([]);
 });

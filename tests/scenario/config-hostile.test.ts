@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { breaksOf, type Configured, rejectedAs, startConfigured } from "../support/configured.ts";
+import { socketWire } from "../support/wires.ts";
 
 setDefaultTimeout(60_000);
 
@@ -39,9 +40,7 @@ test.each(HOSTILE)("%s: refused on every way in, and nothing is changed", async 
   const { person, path } = live;
   const { client } = person;
   const { hash: baseHash, config: before } = await client.call("config.get");
-  /** As an own key, which a literal could not have. */
-  const evil = JSON.parse(`{ "${name}": { "isAdmin": true } }`) as object;
-  const raw = JSON.stringify(evil);
+  const raw = `{ "${name}": { "isAdmin": true } }`;
   const deep = `{ "gateway": { "reload": ${raw} } }`;
   const inList = `{ "agents": { "list": [{ "id": "main", "${name}": { "isAdmin": true } }] } }`;
   for (const [what, work] of [
@@ -50,13 +49,27 @@ test.each(HOSTILE)("%s: refused on every way in, and nothing is changed", async 
     ["patch in a list", () => client.call("config.patch", { raw: inList, baseHash })],
     ["apply", () => client.call("config.apply", { raw: deep, baseHash, drop: ["agents", "gateway.port"] })],
     ["set raw", () => client.call("config.set", { raw, baseHash, drop: ["agents", "gateway"] })],
-    ["set value", () => client.call("config.set", { key: "gateway.reload", value: evil })],
     ["set below", () => client.call("config.set", { key: `${name}.isAdmin`, value: true })],
     ["set below a section", () => client.call("config.set", { key: `gateway.${name}.isAdmin`, value: true })],
-    ["set a provider's", () => client.call("config.set", { key: `models.providers.${name}.baseUrl`, value: "http://a" })],
-    ["override value", () => client.call("config.override.set", { key: "models.providers", value: evil })],
+    [
+      "set a provider's",
+      () => client.call("config.set", { key: `models.providers.${name}.baseUrl`, value: "http://a" }),
+    ],
   ] as const) {
     expect([what, await codeOf(work())]).toEqual([what, "invalid_params"]);
+    expectUntouched(live);
+  }
+  // Inside a request itself it gets no further than the reading of the frame.
+  const socket = await socketWire(live.gateway.urls[0], live.token).open({
+    headers: { authorization: `Bearer ${live.token}` },
+  });
+  await socket.next();
+  for (const method of ["config.set", "config.override.set"]) {
+    socket.send(`{"id":"1","method":"${method}","params":{"key":"models.providers","value":${raw}}}`);
+    const answer = await socket.next();
+    expect("frame" in answer && JSON.parse(answer.frame)).toMatchObject({
+      error: { code: "invalid_request", message: `Cannot read message: key "${name}" is reserved` },
+    });
     expectUntouched(live);
   }
   for (const [what, work] of [
@@ -65,7 +78,10 @@ test.each(HOSTILE)("%s: refused on every way in, and nothing is changed", async 
     ["get", () => client.call("config.get", { key: `gateway.${name}` })],
     ["explain", () => client.call("config.explain", { key: `gateway.${name}.isAdmin` })],
   ] as const) {
-    expect([what, await codeOf(work())]).toEqual([what, expect.stringMatching(/^(not_found|invalid_params)$/)]);
+    expect([what, await codeOf(work())]).toEqual([
+      what,
+      expect.stringMatching(/^(not_found|invalid_params)$/),
+    ]);
     expectUntouched(live);
   }
   for (const params of [{ raw }, { raw: deep }, { patch: deep }]) {

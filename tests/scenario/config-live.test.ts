@@ -22,7 +22,10 @@ const withModels = ({ url }: OpenAiServer, keepMax = 100): string => `{
 `;
 
 test("a run keeps the model it began with, the next has the new one, and nobody is cut off", async () => {
-  const [old, fresh] = [await startModels("From ", "the ", "old."), await startModels("From ", "the ", "new.")];
+  const [old, fresh] = [
+    await startModels("From ", "the ", "old."),
+    await startModels("From ", "the ", "new."),
+  ];
   await using live = await startConfigured(withModels(old));
   const { person, path } = live;
   const say = async (message: string): Promise<string> =>
@@ -37,10 +40,14 @@ test("a run keeps the model it began with, the next has the new one, and nobody 
   expect((await changed).payload).toMatchObject({ changed: ["models.providers"], restartOwed: [] });
   const second = await say("And now?");
   request.release(100);
-  expect((await person.chat(first, "final")).message.content).toEqual([{ type: "text", text: "From the old." }]);
+  expect((await person.chat(first, "final")).message.content).toEqual([
+    { type: "text", text: "From the old." },
+  ]);
   expect((await request.ended).how).toBe("answered");
   (await fresh.next()).release(100);
-  expect((await person.chat(second, "final")).message.content).toEqual([{ type: "text", text: "From the new." }]);
+  expect((await person.chat(second, "final")).message.content).toEqual([
+    { type: "text", text: "From the new." },
+  ]);
   expect([old.requests.length, fresh.requests.length]).toEqual([1, 1]);
   expect(breaksOf(person)).toEqual([]);
   expect(live.log.filter((line) => line.includes("startedAnew=models"))).toHaveLength(1);
@@ -146,14 +153,19 @@ describe("values set while the gateway runs, over the file", () => {
       ["__proto__.isAdmin", true, "not_found"],
       ["sessions", { keepMax: 9 }, "not_found"],
     ] as const) {
-      const error = await person.client.call("config.override.set", { key, value }).catch((one: unknown) => one);
+      const error = await person.client
+        .call("config.override.set", { key, value })
+        .catch((one: unknown) => one);
       expect([key, error]).toEqual([key, expect.objectContaining({ code })]);
     }
-    expect(await person.client.call("config.override.unset", { key: KEY }).catch((one: unknown) => one)).toMatchObject(
-      { code: "not_found" },
-    );
+    expect(
+      await person.client.call("config.override.unset", { key: KEY }).catch((one: unknown) => one),
+    ).toMatchObject({ code: "not_found" });
     expect(await person.client.call("config.override.list")).toEqual({ overrides: [] });
-    expect(await person.client.call("config.explain", { key: KEY })).toMatchObject({ value: 5, layer: "file" });
+    expect(await person.client.call("config.explain", { key: KEY })).toMatchObject({
+      value: 5,
+      layer: "file",
+    });
   });
 
   test("one that needs a restart waits for it, and is still there after it", async () => {
@@ -162,7 +174,10 @@ describe("values set while the gateway runs, over the file", () => {
     const key = "gateway.limits.frameBytesMax";
     const { restartOwed } = await person.client.call("config.override.set", { key, value: 2 ** 21 });
     expect(restartOwed).toEqual([key]);
-    expect(await person.client.call("config.explain", { key })).toMatchObject({ value: 2 ** 20, restartOwed: true });
+    expect(await person.client.call("config.explain", { key })).toMatchObject({
+      value: 2 ** 20,
+      restartOwed: true,
+    });
     const back = backAgain(person);
     await person.client.call("system.restart");
     await back;

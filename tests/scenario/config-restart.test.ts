@@ -1,7 +1,14 @@
 /** What needs a restart: when it comes, what it ends, and what becomes of one that fails. */
 import { describe, expect, onTestFinished, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { backAgain, breaksOf, changedTo, type Configured, next, startConfigured } from "../support/configured.ts";
+import {
+  backAgain,
+  breaksOf,
+  changedTo,
+  type Configured,
+  next,
+  startConfigured,
+} from "../support/configured.ts";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
 import { freePort, takePort } from "../support/tcp.ts";
 
@@ -78,7 +85,10 @@ describe("a restart that is owed", () => {
       restartOwed: [OWED],
     });
     // What can be is in force at once; the rest is remembered, wherever one may look.
-    expect(await explained(live, "agents.defaults.timeoutSeconds")).toEqual({ value: 77, restartOwed: false });
+    expect(await explained(live, "agents.defaults.timeoutSeconds")).toEqual({
+      value: 77,
+      restartOwed: false,
+    });
     expect(await explained(live)).toEqual({ value: 2 ** 20, restartOwed: true });
     expect((await person.client.call("status")).config.restartOwed).toEqual([OWED]);
     expect((await person.client.call("config.get")).restartOwed).toEqual([OWED]);

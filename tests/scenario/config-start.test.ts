@@ -142,6 +142,32 @@ describe("a configuration that is a link", () => {
   });
 });
 
+describe("links at the names that are written beside the configuration", () => {
+  test.each(["config-backups", "config-last-good", "config-unconfirmed.json", "config.lock"])(
+    "%s: what it leads to is as it was",
+    async (name) => {
+      const home = createHome(textOf(5));
+      const elsewhere = mkdtempSync(join(home.path, "elsewhere-"));
+      const isFile = name.includes(".");
+      const target = join(elsewhere, "target");
+      if (isFile) writeFileSync(target, "theirs");
+      else mkdirSync(target);
+      symlinkSync(target, join(home.stateDir, name));
+      await using live = await startConfigured(undefined, { home: home.path });
+      const { client } = live.person;
+      const { hash: baseHash } = await client.call("config.get");
+      const patch = { raw: '{"sessions":{"keepMax":6}}', baseHash, confirmWithinMs: 60_000 };
+      const outcome = await client.call("config.patch", patch).catch((error: unknown) => error);
+      // The copy of the last good one is made beside the work, and its failure is only logged.
+      if (name === "config-last-good") expect(outcome).toMatchObject({ ok: true });
+      else expect(outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining(name) });
+      if (name !== "config-last-good") expect(readFileSync(home.configPath, "utf8")).toBe(textOf(5));
+      expect(isFile ? readFileSync(target, "utf8") : readdirSync(target)).toEqual(isFile ? "theirs" : []);
+      expect(readdirSync(elsewhere)).toEqual(["target"]);
+    },
+  );
+});
+
 test("a directory that may not be written: read and followed, and a write says why not", async () => {
   const home = createHome();
   const directory = join(home.path, "etc");

@@ -12,9 +12,14 @@ setDefaultTimeout(600_000);
 /** With it, all of what the defaults show a part of. */
 const isFull = process.env["CONFIG_FULL"] !== undefined;
 
-const WRITER = [process.execPath, "run", "--no-install", join(import.meta.dir, "../support/config-writer.ts")];
+const WRITER = [
+  process.execPath,
+  "run",
+  "--no-install",
+  join(import.meta.dir, "../support/config-writer.ts"),
+];
 
-/** A process that writes the files by itself; each line it is given is a write, each it answers an outcome. */
+/** A process that writes the files by itself: a line for each write, answered by one with its outcome. */
 interface Offline extends Program {
   /** @returns `ok HASH`, or the kind of the refusal */
   write(baseHash: string, pair: number): Promise<string>;
@@ -65,9 +70,9 @@ async function race(path: string, writers: readonly Writer[], rounds: number): P
     const text = readFileSync(path, "utf8");
     expect(outcomes[winner]).toBe(`ok ${hashOfText(text)}`);
     // The winner's, whole, and nothing of the loser's.
-    expect([...text.matchAll(/"(?:timeoutSeconds|keepMax)": (\d+)/g)].map(([, value]) => Number(value))).toEqual(
-      [1_001 + first + winner, 1_001 + first + winner],
-    );
+    expect(
+      [...text.matchAll(/"(?:timeoutSeconds|keepMax)": (\d+)/g)].map(([, value]) => Number(value)),
+    ).toEqual([1_001 + first + winner, 1_001 + first + winner]);
     wins[winner] = (wins[winner] ?? 0) + 1;
   }
   return wins;
@@ -115,7 +120,10 @@ function look({ configPath, stateDir }: Home): Found {
 }
 
 /** The two texts that the killed ones write in turn; far apart in size, so that a mixture would show. */
-const TEXTS: readonly [string, string] = [pairedText(1), pairedText(2).replace("// end\n", "// long\n".repeat(500))];
+const TEXTS: readonly [string, string] = [
+  pairedText(1),
+  pairedText(2).replace("// end\n", "// long\n".repeat(500)),
+];
 
 /** Beside the file, in the copy of the last good one, and in each backup, one at most. */
 const STRAYS_MAX = 13;
@@ -189,7 +197,7 @@ async function keepWriting({ client }: Listener): Promise<void> {
   }
 }
 
-/** It starts on what is there, every backup can be put back, and nothing half is left after the next write. */
+/** It starts on what is there, every backup can be put back, and the next write leaves nothing half. */
 async function expectSound(home: Home): Promise<void> {
   // As if it had been killed between writing and renaming: never a configuration of anybody's.
   const stray = `${home.configPath}.01234567-89ab-cdef-0123-456789abcdef.tmp`;

@@ -83,7 +83,11 @@ export function renameOver(path: string, text: string | Uint8Array): void {
 
 /** Resolves when this client, cut off by now or soon, is connected again. */
 export function backAgain(person: Listener): Promise<Told> {
-  return next(person, "new connection", ({ event, payload }) => event === "state" && payload["name"] === "ready");
+  return next(
+    person,
+    "new connection",
+    ({ event, payload }) => event === "state" && payload["name"] === "ready",
+  );
 }
 
 /** What happened to a client's connection since it stood. */

@@ -1,4 +1,3 @@
-import { isObject, keyOf } from "../../config/leaves.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import type { CommandInput, RunCommand } from "../command.ts";
@@ -8,7 +7,7 @@ import { asksAgain, type Copy, makeCopy, runEditor } from "./editor.ts";
 import { formatProblem } from "../problem.ts";
 import { isInvalid, problemsOf } from "./failures.ts";
 import { tellOutcome } from "./outcome.ts";
-import { mistakesIn, rowsBetween } from "./texts.ts";
+import { everyKey, mistakesIn, rowsBetween } from "./texts.ts";
 
 /** Edits the file in the person's own editor. Nothing is held open meanwhile: the gateway may come and go. */
 export const edit: RunCommand = async (input) => {
@@ -85,10 +84,9 @@ async function apply(
   desk: Desk,
   { raw, mistakes }: Edited,
 ): Promise<ResultOf<"config.apply"> | undefined> {
-  // The person has seen the whole: what is not there any more is meant to be gone.
-  const drop = Object.keys(isObject(before.parsed) ? before.parsed : {}).map((name) => keyOf([name]));
+  const drop = everyKey(before.parsed);
   try {
-    return await desk.call("config.apply", { raw, baseHash: before.hash, drop });
+    return await desk.call("config.apply", { raw, baseHash: before.hash, drop, verbatim: true });
   } catch (error) {
     const problems = problemsOf(error);
     if (problems.length === 0 && !isInvalid(error)) throw error;

@@ -1,3 +1,4 @@
+import { isObject, keyOf } from "../../config/leaves.ts";
 import { readDocument } from "../../config/document.ts";
 import { settingsOf } from "../../config/judge.ts";
 import { convertJson5 } from "../../config/json5.ts";
@@ -28,4 +29,9 @@ async function valueOfText(text: string): Promise<unknown> {
   const converted = await convertJson5(text);
   const again = converted.ok ? readDocument(converted.text) : reading;
   return again.ok ? again.document.value : {};
+}
+
+/** Names all that is written: whoever shows a whole file has seen what is not in it any more. */
+export function everyKey(parsed: unknown): string[] {
+  return Object.keys(isObject(parsed) ? parsed : {}).map((name) => keyOf([name]));
 }

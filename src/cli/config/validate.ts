@@ -4,6 +4,7 @@ import type { CommandInput, RunCommand } from "../command.ts";
 import { type Desk, type Problem, type ResultOf, withDesk } from "./desk.ts";
 import { formatProblem } from "../problem.ts";
 import { isUnset, openConfigFiles, unsetNames } from "./files.ts";
+import { everyKey } from "./texts.ts";
 
 type Plan = ResultOf<"config.validate">["plan"];
 
@@ -46,9 +47,10 @@ async function judgeFile(
   const warnings = snapshot.warnings.map(problemOf);
   const verdict = withoutUnset({ path, errors, warnings }, unset());
   const raw = snapshot.source?.texts.get(path);
-  const known =
-    verdict.valid && gateway && raw !== undefined ? await call("config.validate", { raw }) : undefined;
-  return { ...verdict, plan: known?.valid ? known.plan : undefined };
+  if (!verdict.valid || !gateway || raw === undefined) return verdict;
+  const { parsed } = await call("config.get", {});
+  const known = await call("config.validate", { raw, drop: everyKey(parsed) });
+  return { ...verdict, plan: known.valid ? known.plan : undefined };
 }
 
 /** The service that runs the gateway has other variables than this terminal. */

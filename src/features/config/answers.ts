@@ -57,11 +57,11 @@ function readers(parts: ConfigParts): Readers {
       return { schema: { ...schema }, uiHints: { ...uiHints }, version };
     },
 
-    "config.validate": async ({ raw, patch }, call) => {
+    "config.validate": async ({ raw, patch, drop }, call) => {
       if (raw !== undefined && patch !== undefined) {
         call.fail("invalid_params", 'Cannot validate: both "raw" and "patch" are given');
       }
-      const replacement = raw === undefined ? undefined : await service.replacement(raw);
+      const replacement = raw === undefined ? undefined : await service.replacement(raw, { drop });
       const intent = patch === undefined ? replacement : mergeOf(patch);
       const { plan, ...validation } = await service.validate(intent);
       return {
@@ -101,7 +101,7 @@ function writers({ service, confirmation }: ConfigParts): Omit<ConfigAnswers, ke
   }
 
   return {
-    "config.set": async ({ key, value, raw, baseHash, drop }, call) => {
+    "config.set": async ({ key, value, raw, baseHash, drop, verbatim }, call) => {
       if ((key === undefined) === (raw === undefined)) {
         return call.fail(
           "invalid_params",
@@ -110,7 +110,7 @@ function writers({ service, confirmation }: ConfigParts): Omit<ConfigAnswers, ke
       }
       if (raw !== undefined) {
         await needHash(baseHash);
-        return service.write(await service.replacement(raw, drop), { baseHash });
+        return service.write(await service.replacement(raw, { drop, verbatim }), { baseHash });
       }
       if (key === undefined || value === undefined) {
         return call.fail("invalid_params", `Cannot set ${quote(key ?? "")}: "value" is missing`);
@@ -132,9 +132,9 @@ function writers({ service, confirmation }: ConfigParts): Omit<ConfigAnswers, ke
       return service.write(mergeOf(raw), { baseHash, confirmWithinMs });
     },
 
-    "config.apply": async ({ raw, baseHash, drop, confirmWithinMs }) => {
+    "config.apply": async ({ raw, baseHash, drop, verbatim, confirmWithinMs }) => {
       await needHash(baseHash);
-      return service.write(await service.replacement(raw, drop), { baseHash, confirmWithinMs });
+      return service.write(await service.replacement(raw, { drop, verbatim }), { baseHash, confirmWithinMs });
     },
 
     "config.confirm": async (_params, call) => ({ confirmed: await confirm(confirmation, call) }),

@@ -23,6 +23,9 @@ const BaseHash = once(() =>
 const Drop = once(() =>
   z.array(Key()).max(LIMITS.configDropMax).describe("keys that may go, with all that is in them"),
 );
+const Verbatim = once(() =>
+  z.boolean().describe("write raw as it is, even where it has no comments and the file has"),
+);
 const Confirm = once(() =>
   z
     .int()
@@ -133,6 +136,7 @@ export const configContract = contract({
         z.strictObject({
           raw: Raw().optional().describe("a whole configuration; absent: the file as it is now"),
           patch: Raw().optional().describe("JSON text of a merge patch"),
+          drop: Drop().optional(),
         }),
       result: () =>
         z.strictObject({
@@ -159,6 +163,7 @@ export const configContract = contract({
           raw: Raw().optional(),
           baseHash: BaseHash().optional(),
           drop: Drop().optional(),
+          verbatim: Verbatim().optional(),
           ...older(),
         }),
       result: Outcome,
@@ -192,6 +197,7 @@ export const configContract = contract({
           raw: Raw(),
           baseHash: BaseHash().optional().describe("required where a file exists"),
           drop: Drop().optional(),
+          verbatim: Verbatim().optional(),
           confirmWithinMs: Confirm().optional(),
           ...older(),
         }),

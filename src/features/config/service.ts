@@ -7,6 +7,7 @@ import { changesBetween, planReload, type ReloadPlan } from "../../config/plan.t
 import { redactValue, restoreRedacted } from "../../config/redact.ts";
 import type { ConfigReloader, Reloaded } from "../../config/reloader.ts";
 import type { Intent } from "../../config/rewrite.ts";
+import type { Config } from "../../config/schema.ts";
 import { type ConfigStore, isGone, type Snapshot, type ValidSnapshot } from "../../config/store.ts";
 import { valueOf } from "../../config/tree.ts";
 import { type ConfigWriter, WriteRefused, type Written } from "../../config/writer.ts";
@@ -57,9 +58,10 @@ export class ConfigService {
   }
 
   write(intent: Intent, { baseHash, confirmWithinMs }: WriteRequest): Promise<ConfigOutcome> {
-    const { writer, confirmation } = this.#parts;
+    const { writer, confirmation, reloader } = this.#parts;
     return this.#alone(async () => {
       if (intent.kind !== "replace") await this.#refuseGone();
+      const base = reloader.latest().config;
       const written = await this.#written(() => writer.write(intent, { baseHash }));
       // What has changed nothing has nothing to be undone.
       const isChange = written.backup !== undefined || !written.before.exists;
@@ -68,7 +70,7 @@ export class ConfigService {
         confirmWithinMs !== undefined && isChange
           ? await confirmation.begin(waiting).catch((error: unknown) => this.#undone(written, error))
           : async () => {};
-      const reloaded = await this.#apply(written, takeBack);
+      const reloaded = await this.#apply(written, base, takeBack);
       if (reloaded.restartOwed.length === 0) confirmation.inForce();
       return outcomeOf(written, reloaded);
     });
@@ -80,8 +82,9 @@ export class ConfigService {
       const name = backup ?? (await copies.backups(reloader.latest().path))[0];
       if (name === undefined)
         throw new RpcError("not_found", "Cannot roll back the configuration: there is no backup");
+      const base = reloader.latest().config;
       const written = await this.#written(() => writer.restore(name, { baseHash }));
-      return outcomeOf(written, await this.#apply(written));
+      return outcomeOf(written, await this.#apply(written, base));
     });
   }
 
@@ -100,7 +103,6 @@ export class ConfigService {
     const { overrides } = this.#parts.store;
     const leaf = await this.#leafOf(key);
     const cannot = `Cannot override ${quote(key)}`;
-    if (value === undefined) throw new RpcError("invalid_params", `${cannot}: "value" is missing`);
     return this.#alone(() => {
       const { value: meant, missing } = restoreRedacted(value, overrides.get(leaf));
       if (missing.length > 0) {
@@ -141,7 +143,7 @@ export class ConfigService {
   }
 
   /** A whole configuration as somebody sent it. */
-  async replacement(raw: string, drop: readonly string[] = []): Promise<Intent> {
+  async replacement(raw: string, { drop = [], verbatim = false }: Replacement = {}): Promise<Intent> {
     const latest = await this.latest();
     const settings = await this.#parts.store.settings();
     const written = latest.source?.tree && valueOf(latest.source.tree);
@@ -150,6 +152,7 @@ export class ConfigService {
     return {
       kind: "replace",
       text: await jsonc(raw),
+      isVerbatim: verbatim,
       drop: drop.map(pathOf),
       strip: (value) => withoutEcho(value, input),
     };
@@ -216,9 +219,14 @@ export class ConfigService {
   }
 
   /** Puts what was written in force; what cannot be is taken back, file included. */
-  async #apply(written: Written, takeBack = async () => {}): Promise<Reloaded> {
-    const outcome = await this.#parts.reloader.reload();
-    if (outcome.ok) return outcome;
+  async #apply(written: Written, base: Config, takeBack = async () => {}): Promise<Reloaded> {
+    const { reloader, store } = this.#parts;
+    const outcome = await reloader.reload();
+    if (outcome.ok) {
+      // The watch may have been quicker, and have found all of it.
+      const changes = changesBetween(await store.settings(), base, reloader.latest().config);
+      return { ...outcome, changed: changes.map(({ key }) => key) };
+    }
     await takeBack();
     return this.#undone(written, outcome.errors[0]?.message);
   }
@@ -237,6 +245,13 @@ export class ConfigService {
       throw error instanceof WriteRefused ? toRpcError(error) : error;
     }
   }
+}
+
+interface Replacement {
+  /** Keys that may go. */
+  readonly drop?: readonly string[] | undefined;
+  /** Written as it is, though it has no comments. */
+  readonly verbatim?: boolean | undefined;
 }
 
 export interface Validation {

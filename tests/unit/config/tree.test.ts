@@ -52,7 +52,7 @@ describe("a draft on a tree", () => {
     const tree = both();
     const draft = treeDraft(tree);
     draft.move(["a", "z"], ["made", "list", "z"]);
-    expect(placeIn(tree, ["made", "list", "z"], "key")).toEqual({ file: "strong", line: 2, column: 19 });
+    expect(placeIn(tree, ["made", "list", "z"], "key")).toEqual({ file: "strong", line: 2, column: 20 });
     expect(draft.get(["a"])).toEqual({ x: 1, y: [1, 2] });
     draft.set(["b"], 5);
     expect(placeIn(tree, ["b"], "key")).toEqual({ file: "strong", line: 3, column: 3 });

@@ -135,7 +135,7 @@ describe("what cannot be read is not written over", () => {
   const broken: [string, string | Uint8Array, string][] = [
     ["broken", `{ "gateway": `, "Cannot read configuration: a value is missing here"],
     ["empty", "", "Cannot read configuration: the file is empty"],
-    ["cut off", TEXT.slice(0, 20), `Cannot read configuration: a "," is missing before this`],
+    ["cut off", TEXT.slice(0, 20), "Cannot read configuration: the text ends too early"],
     ["no object", "[]", "Cannot read configuration: it must be an object, { … }"],
   ];
   test.each(broken)("%s: only a whole new one takes its place, after a backup", async (_, text, reason) => {
