@@ -81,6 +81,8 @@ class Reloader implements ConfigReloader {
   #errors: readonly ConfigIssue[];
   #owed: readonly Change[] = [];
   #failed: FailedRestart | undefined;
+  /** As of the last reload; without one nothing is owed. */
+  #settings: Settings | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReloaderOptions) {
@@ -119,14 +121,22 @@ class Reloader implements ConfigReloader {
     const { hash, path, config } = this.#latest;
     const before = this.#failed;
     this.#failed = undefined;
+    this.#owed = this.#owedNow();
     if (problem === undefined) {
-      this.#owed = [];
       if (this.#errors === before?.errors) this.#errors = [];
       return;
     }
     const errors = [refused(path, problem)];
     this.#reject(hash, errors);
     this.#failed = { errors, config, owed: this.#owed };
+  }
+
+  /** A reload may have come while the restart went on, and have compared with what that tried. */
+  #owedNow(): readonly Change[] {
+    if (!this.#settings) return [];
+    const { config } = this.#latest;
+    const changes = changesBetween(this.#settings, this.#options.current(), config);
+    return planReload(changes, config.gateway.reload.mode).owed;
   }
 
   async #reload(): Promise<ReloadOutcome> {
@@ -138,7 +148,7 @@ class Reloader implements ConfigReloader {
       return this.#reject(hash, [gone(this.#latest.path)]);
     }
     if (!snapshot.valid) return this.#reject(hash, snapshot.errors);
-    const settings = await load();
+    const settings = (this.#settings = await load());
     const { config } = snapshot;
     const changed = changesBetween(settings, this.#latest.config, config).map(({ key }) => key);
     const plan = planReload(changesBetween(settings, current(), config), config.gateway.reload.mode);

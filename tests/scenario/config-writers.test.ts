@@ -128,7 +128,10 @@ const TEXTS: readonly [string, string] = [
 /** Beside the file, in the copy of the last good one, and in each backup, one at most. */
 const STRAYS_MAX = 13;
 
-/** Ends it `ms` after it has begun to write. */
+/** About as long as one write takes. */
+const MOMENT_MS = 15;
+
+/** Ends it that much later. */
 async function killAfter(program: Program, ms: number): Promise<void> {
   await Bun.sleep(ms);
   program.signal("SIGKILL");
@@ -146,14 +149,13 @@ describe("kill -9 in the middle of writing: the file is one or the other, whole"
       const program = spawn(home, [...WRITER, "loop"], { TEXTS: JSON.stringify(TEXTS) });
       await program.shown(/^ready\n/);
       program.type("go\n");
-      await killAfter(program, random.below(60));
-      const { text, strays, backups } = look(home);
+      await program.shown(new RegExp(`(?:written\n){${random.below(4)}}$`));
+      await killAfter(program, random.below(MOMENT_MS));
+      const { text, strays } = look(home);
       expect(TEXTS).toContain(text);
       seen.texts.add(text);
       seen.strays += strays.length > 0 ? 1 : 0;
       seen.straysMax = Math.max(seen.straysMax, strays.length);
-      // The one being written when it ended is one more than those that are kept.
-      expect(backups.length).toBeLessThanOrEqual(11);
     }
     if (isFull) console.log(JSON.stringify({ kills, ...seen, texts: seen.texts.size }));
     expect(seen.texts.size).toBe(2);
@@ -169,14 +171,16 @@ describe("kill -9 in the middle of writing: the file is one or the other, whole"
     for (let kill = 0; kill < kills; kill += 1) {
       const gateway = await startGateway(home);
       const person = await listen(gateway, { token: gateway.token(), reconnect: false });
-      const writing = keepWriting(person);
-      await killAfter(gateway, random.below(80));
+      const writes = random.below(4);
+      const { promise: reached, resolve } = Promise.withResolvers<void>();
+      const writing = keepWriting(person, (count) => void (count >= writes && resolve()));
+      await reached;
+      await killAfter(gateway, random.below(MOMENT_MS));
       await writing;
-      const { text, strays, backups } = look(home);
+      const { text, strays } = look(home);
       expect(TEXTS).toContain(text);
       seen.texts.add(text);
       seen.straysMax = Math.max(seen.straysMax, strays.length);
-      expect(backups.length).toBeLessThanOrEqual(11);
     }
     if (isFull) console.log(JSON.stringify({ kills, ...seen, texts: seen.texts.size }));
     expect(seen.texts.size).toBe(2);
@@ -186,9 +190,10 @@ describe("kill -9 in the middle of writing: the file is one or the other, whole"
 });
 
 /** Writes one text after the other until the gateway is gone. */
-async function keepWriting({ client }: Listener): Promise<void> {
+async function keepWriting({ client }: Listener, written: (count: number) => void): Promise<void> {
   try {
-    for (let turn = 1; ; turn += 1) {
+    for (let turn = 0; ; turn += 1) {
+      written(turn);
       const { hash } = await client.call("config.get");
       await client.call("config.set", { raw: TEXTS[turn % 2] ?? "", baseHash: hash });
     }
@@ -220,4 +225,5 @@ async function expectSound(home: Home): Promise<void> {
   }
   await person.client.call("config.rollback");
   expect(look(home).strays.filter((name) => !name.includes("/"))).toEqual([]);
+  expect(look(home).backups.length).toBe(10);
 }

@@ -11,7 +11,7 @@ import { createFakeTime, type FakeTime } from "./time.ts";
 
 type Methods = (typeof configContract)["methods"];
 
-/** The configuration's methods over real files, without a gateway around them, in time that is told to pass. */
+/** The configuration's methods over real files, no gateway around them, in time that passes when told to. */
 export interface Desk {
   readonly live: Live;
   readonly store: Awaited<ReturnType<typeof loadConfiguration>>["store"];
@@ -25,7 +25,7 @@ export interface Desk {
   fault: string | undefined;
   restarts: number;
   /** Parameters and result are held against the contract. @throws RpcError */
-  call(method: keyof Methods, params?: object, connectedMs?: number): Promise<Record<string, any>>;
+  call(method: keyof Methods, params?: object, connectedMs?: number): Promise<Record<string, unknown>>;
   /** The code and the message that a call is refused with. */
   refusal(method: keyof Methods, params?: object): Promise<string>;
   put(texts: Readonly<Record<string, string>>): void;
@@ -75,8 +75,8 @@ export async function openDesk(
     const fail = (code: ErrorCode, message: string, extra?: object): never => {
       throw new RpcError(code, message, extra);
     };
-    const result = await answer(spec.params.parse(params) as object, { caller, fail });
-    return spec.result.parse(result) as Record<string, any>;
+    const result = await answer(spec.params.parse(params), { caller, fail });
+    return spec.result.parse(result);
   };
 
   const desk: Desk = Object.assign(state, {

@@ -33,6 +33,7 @@ async function loop(): Promise<void> {
   for (;;) {
     turn = (turn + 1) % texts.length;
     await writer.write({ kind: "replace", text: texts[turn] ?? "", isVerbatim: true, drop: [] });
+    stdout.write("written\n");
   }
 }
 

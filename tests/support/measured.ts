@@ -1,4 +1,5 @@
-// The gateway, and what it holds: each line on standard input is answered with `{"rssBytes", "descriptors"}`.
+// The gateway, and what it holds: each line on standard input is answered with what `answer` says.
+import { heapStats } from "bun:jsc";
 import { readdirSync } from "node:fs";
 import { runCli } from "../../src/cli/main.ts";
 import { createBunPlatform } from "../../src/platform/bun.ts";
@@ -18,7 +19,8 @@ async function answer(): Promise<void> {
   for await (const _line of process.lines()) {
     await collect();
     const descriptors = readdirSync("/proc/self/fd").length;
-    process.stdout.write(`${JSON.stringify({ rssBytes: process.rssBytes(), descriptors })}\n`);
+    const { objectCount: objects } = heapStats();
+    process.stdout.write(`${JSON.stringify({ rssBytes: process.rssBytes(), objects, descriptors })}\n`);
   }
 }
 

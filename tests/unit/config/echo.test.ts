@@ -43,7 +43,7 @@ async function formOf(file: object): Promise<{
   const written = valueOf(snapshot.source.tree);
   const input = { settings, provenance: snapshot.provenance, shown, written };
   return {
-    shown: () => structuredClone(shown) as unknown as Form,
+    shown: () => structuredClone<unknown>(shown) as Form,
     back: (value) => withoutEcho(value, input),
   };
 }

@@ -190,7 +190,9 @@ describe("what cannot be included", () => {
     const names = Array.from({ length: 5_000 }, (_, n) => `${n}.json`);
     const home = homeWith({ "moltbot.json": main(names) });
     const snapshot = await home.store.readConfigFileSnapshot();
-    const told = snapshot.valid ? [] : snapshot.errors.filter(({ message }) => message.includes("one file more"));
+    const told = snapshot.valid
+      ? []
+      : snapshot.errors.filter(({ message }) => message.includes("one file more"));
     expect(told).toHaveLength(1);
     expect(snapshot.watched.length).toBeLessThan(70);
   });

@@ -2,7 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ReloadPlan } from "../../../src/config/plan.ts";
-import { type ConfigReloader, type Reloaded, startGatewayConfigReloader } from "../../../src/config/reloader.ts";
+import {
+  type ConfigReloader,
+  type Reloaded,
+  startGatewayConfigReloader,
+} from "../../../src/config/reloader.ts";
 import type { Config } from "../../../src/config/schema.ts";
 import { createMemoryLog, type MemoryLog } from "../../support/ports.ts";
 import { type Home, homeWith } from "./home.ts";
@@ -219,12 +223,37 @@ describe("what waits for a restart", () => {
 
   test("stays owed where the mode forbids restarts, but a new mode counts at once", async () => {
     const followed = await follow(gateway({ port: 1, reload: { mode: "off" } }));
-    await followed.save(gateway({ port: 2, reload: { mode: "off", debounceMs: 50 }, log: { level: "warn" } }));
+    await followed.save(
+      gateway({ port: 2, reload: { mode: "off", debounceMs: 50 }, log: { level: "warn" } }),
+    );
     expect(followed.reloader.restartOwed()).toEqual(["gateway.port", "gateway.log.level"]);
     expect(followed.home.store.current().gateway.reload.debounceMs).toBe(50);
     await followed.save(gateway({ port: 2, reload: { mode: "hot" }, log: { level: "warn" } }));
     expect(followed.reloader.restartOwed()).toEqual(["gateway.port"]);
     expect(followed.restarts).toBe(0);
+  });
+
+  test("is what it is after the restart, whatever was read while that went on", async () => {
+    const followed = await follow(gateway({ port: 1 }));
+    const { store } = followed.home;
+    const before = store.current();
+    await followed.save(gateway({ port: 2 }));
+    // It begins on the new one, the file is read again, and it fails.
+    store.use(followed.reloader.latest().config);
+    await followed.reloader.reload();
+    expect(followed.reloader.restartOwed()).toEqual([]);
+    store.use(before);
+    followed.reloader.restarted("port 2 is in use");
+    expect(followed.reloader.restartOwed()).toEqual(["gateway.port"]);
+    await followed.reloader.reload();
+    expect([followed.restarts, followed.reloader.errors().length]).toEqual([1, 1]);
+    // It begins on another one, the file is edited meanwhile, and it comes through.
+    await followed.save(gateway({ port: 3 }));
+    store.use(followed.reloader.latest().config);
+    await followed.save(gateway({ port: 4 }));
+    followed.reloader.restarted();
+    expect(followed.reloader.restartOwed()).toEqual(["gateway.port"]);
+    expect(followed.restarts).toBe(3);
   });
 
   test("is not tried again where it failed, until it is something else", async () => {

@@ -120,11 +120,7 @@ describe("a write lands where the thing is written, and nowhere else", () => {
       set("gateway.allowedHosts", ["a", "own"]),
       swap("gw.json", `["a", /* b */ "b"]`, `["a" /* b */]`),
     ],
-    [
-      "one less by its place",
-      unset("gateway", "allowedHosts", 2),
-      swap("main.json", `["own"]`, `[]`),
-    ],
+    ["one less by its place", unset("gateway", "allowedHosts", 2), swap("main.json", `["own"]`, `[]`)],
     [
       "a patch over an object with an include",
       patch({ gateway: { port: 3, log: { format: null } } }),
@@ -151,7 +147,12 @@ describe("a write lands where the thing is written, and nowhere else", () => {
   });
 
   test("nothing wanted, nothing written", () => {
-    for (const intent of [patch({}), patch({ gateway: { port: 1 } }), set("gateway.port", 1), unset("models")]) {
+    for (const intent of [
+      patch({}),
+      patch({ gateway: { port: 1 } }),
+      set("gateway.port", 1),
+      unset("models"),
+    ]) {
       expect(written(SPLIT, intent)).toEqual({});
     }
   });
@@ -162,9 +163,17 @@ describe("a write lands where the thing is written, and nowhere else", () => {
       "people.json": `// all of them\n[\n  // the first\n  { "id": "a" },\n  { "id": "b" } // the last\n]\n// end`,
     };
     const people = texts["people.json"] ?? "";
-    const list = (...ids: string[]) => set("agents.list", ids.map((id) => ({ id })), ["agents.list"]);
+    const list = (...ids: string[]) =>
+      set(
+        "agents.list",
+        ids.map((id) => ({ id })),
+        ["agents.list"],
+      );
     expect(written(texts, list("a", "b", "c"))).toEqual({
-      "people.json": people.replace(`{ "id": "b" } // the last`, `{ "id": "b" }, // the last\n  { "id": "c" }`),
+      "people.json": people.replace(
+        `{ "id": "b" } // the last`,
+        `{ "id": "b" }, // the last\n  { "id": "c" }`,
+      ),
     });
     expect(written(texts, list("b"))).toEqual({
       "people.json": people.replace(`  { "id": "a" },\n`, ""),
@@ -189,7 +198,10 @@ describe("a write lands where the thing is written, and nowhere else", () => {
   });
 
   test("a value that an included object would shine through is refused", () => {
-    const texts: Texts = { "main.json": `{ "a": { "$include": "m.json", "x": 1 } }`, "m.json": `{ "x": { "y": 1 } }` };
+    const texts: Texts = {
+      "main.json": `{ "a": { "$include": "m.json", "x": 1 } }`,
+      "m.json": `{ "x": { "y": 1 } }`,
+    };
     expect(refused(texts, set("a.x", { z: 1 }))).toStartWith("Cannot change the configuration: ");
   });
 });
@@ -338,7 +350,16 @@ describe("old keys on the way", () => {
     const text = apply(texts, set("gateway.port", 2)).texts.get("/c/main.json") ?? "";
     for (const comment of ["/* home of a */", "// home of b"]) expect(text).toContain(comment);
     expect(readDocument(text)).toMatchObject({
-      document: { value: { agents: { list: [{ id: "a", workspace: "~/a" }, { id: "b", workspace: "~/b" }] } } },
+      document: {
+        value: {
+          agents: {
+            list: [
+              { id: "a", workspace: "~/a" },
+              { id: "b", workspace: "~/b" },
+            ],
+          },
+        },
+      },
     });
   });
 

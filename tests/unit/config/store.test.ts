@@ -182,7 +182,10 @@ describe("what is watched", () => {
     const at = (name: string): string => `${home}/.clawdbot/${name}`;
     const { configCandidates } = resolvePaths({ env: {}, home });
     expect((await open().load()).watched).toEqual([...configCandidates, at(".env")]);
-    await put(".clawdbot/moltbot.json", `{ "gateway": { "$include": "a.json" }, "agents": { "$include": "b.json" } }`);
+    await put(
+      ".clawdbot/moltbot.json",
+      `{ "gateway": { "$include": "a.json" }, "agents": { "$include": "b.json" } }`,
+    );
     await put(".clawdbot/a.json", `{ "auth": { "token": { "$file": "token.txt" } } }`);
     const { watched } = await open().readConfigFileSnapshot();
     expect([...new Set(watched)]).toEqual([
@@ -229,7 +232,7 @@ describe("the hash", () => {
 
 describe("a file that was there", () => {
   const { configCandidates } = resolvePaths({ env: {}, home: "/h" });
-  const [first = "", , third = "", last = ""] = configCandidates;
+  const [first, , third = "", last = ""] = configCandidates;
   const there = (path: string) => ({ path, exists: true });
   test.each([
     ["the same", there(third), there(third), false],

@@ -1,6 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { documentOf } from "./support.ts";
-import { mergeTrees, placeIn, type SourceFile, type Tree, treeAt, treeOf, valueOf } from "../../../src/config/tree.ts";
+import {
+  mergeTrees,
+  placeIn,
+  type SourceFile,
+  type Tree,
+  treeAt,
+  treeOf,
+  valueOf,
+} from "../../../src/config/tree.ts";
 import { treeDraft } from "../../../src/config/tree-draft.ts";
 
 function treeIn(path: string, text: string): Tree {
