@@ -20,11 +20,7 @@ import {
 } from "./gateway/runtime-config.ts";
 import { Restarts } from "./gateway/restarts.ts";
 import { applyHot, createRunning, type Running } from "./gateway/running.ts";
-import {
-  createGatewayRuntimeState,
-  type GatewayRuntimeState,
-  type LiveConfig,
-} from "./gateway/runtime-state.ts";
+import { createGatewayRuntimeState, type LiveConfig } from "./gateway/runtime-state.ts";
 import { attachGatewayWsHandlers, listen, urlsOf } from "./gateway/sockets.ts";
 import type { Listener, Log, Platform } from "./ports.ts";
 import { VERSION } from "./version.ts";

@@ -26,7 +26,13 @@ const echo = contract({
  */
 export function measureDispatch(rounds: number, perRound: number): number[] {
   const { dispatcher } = createLocalGateway({ features: [echo] });
-  const caller: Caller = { connId: "bench", subject: "bench", scopes: ["read"], connectedMs: 0, onGone: () => () => {} };
+  const caller: Caller = {
+    connId: "bench",
+    subject: "bench",
+    scopes: ["read"],
+    connectedMs: 0,
+    onGone: () => () => {},
+  };
   const frame = JSON.stringify({ id: "r1", method: "bench.echo", params: { text: "x".repeat(64) } });
   const once = (): number => {
     const parsed = parseJson(frame);

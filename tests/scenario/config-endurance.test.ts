@@ -79,7 +79,7 @@ test("two configurations in turn, thousands of times: no memory, no descriptor, 
   const objects = growthOf(counted.map((sample) => sample.objects));
   const descriptors = counted.map((sample) => sample.descriptors);
   const mebibytes = median(counted.map(({ rssBytes }) => rssBytes)) / 2 ** 20;
-  console.log(JSON.stringify({ memory, objects, mebibytes, descriptors: descriptors.at(-1) }));
+  if (isFull) console.log(JSON.stringify({ memory, objects, mebibytes, descriptors: descriptors.at(-1) }));
   // One more or less is open for a moment while something is written.
   expect(median(descriptors.slice(-9))).toBe(median(descriptors.slice(0, 9)));
   expect(memory).toBeLessThanOrEqual(GROWTH_MAX);

@@ -5,7 +5,13 @@ import { serveRpc } from "../../../src/http/rpc.ts";
 import { createSample } from "../../support/features.ts";
 import { createLocalGateway } from "../../support/local.ts";
 
-const caller = { connId: "c", subject: "token:http", scopes: ALL_SCOPES, connectedMs: 0, onGone: () => () => {} };
+const caller = {
+  connId: "c",
+  subject: "token:http",
+  scopes: ALL_SCOPES,
+  connectedMs: 0,
+  onGone: () => () => {},
+};
 
 test("of a batch whose client has gone, what has not begun never does", async () => {
   const sample = createSample();

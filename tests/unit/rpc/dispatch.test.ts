@@ -186,7 +186,13 @@ describe("idempotency", () => {
       },
     }));
     const gateway = createLocalGateway({ features: [slow] });
-    const caller: Caller = { connId: "c", subject: "s", scopes: ["read"], connectedMs: 0, onGone: () => () => {} };
+    const caller: Caller = {
+      connId: "c",
+      subject: "s",
+      scopes: ["read"],
+      connectedMs: 0,
+      onGone: () => () => {},
+    };
     const both = [1, 2].map(async () =>
       gateway.dispatcher.dispatch("slow.set", { idempotencyKey: "k" }, caller),
     );
