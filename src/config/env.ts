@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { readJsonc } from "./document.ts";
-import { fileNameOf } from "./include.ts";
+import { readJsonc } from "./text/document.ts";
+import { fileNameOf } from "./tree/include.ts";
 import { bare, ENV_PREFIX, isObject, kindOf, quote, schemaAt } from "./leaves.ts";
 import type { Leaf, LeafKind, Path } from "./leaves.ts";
 import { nearest } from "./nearest.ts";

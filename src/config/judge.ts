@@ -4,9 +4,9 @@ import type { Environment, Flag } from "./env.ts";
 import type { ConfigIssue } from "./issues.ts";
 import { composeLayers, type Layered, type Provenance } from "./layers.ts";
 import { type Leaf, leavesOf } from "./leaves.ts";
-import { secretValues } from "./secrets.ts";
+import { secretValues } from "./show/secrets.ts";
 import { type Config, rootSchema, type Sections } from "./schema.ts";
-import type { Source } from "./source.ts";
+import type { Source } from "./tree/source.ts";
 
 /** What is known of the world when a configuration is judged. */
 export interface JudgeInput {

@@ -8,7 +8,7 @@ import { bare, isObject, keyOf, quote, schemaAt } from "./leaves.ts";
 import type { Leaf, Path } from "./leaves.ts";
 import { createLookup, resolveReferences, type SecretFile } from "./references.ts";
 import type { Config } from "./schema.ts";
-import { placeIn, placeOfSpot, type Tree, treeAt, valueOf } from "./tree.ts";
+import { placeIn, placeOfSpot, type Tree, treeAt, valueOf } from "./tree/tree.ts";
 import { deepFreeze } from "./values.ts";
 
 /** From the weakest to the strongest. */

@@ -1,5 +1,5 @@
 import type { Finding } from "./check.ts";
-import { fileNameOf } from "./include.ts";
+import { fileNameOf } from "./tree/include.ts";
 import { isObject } from "./leaves.ts";
 import type { Path } from "./leaves.ts";
 

@@ -8,7 +8,7 @@ import type { Paths, PathsInput } from "./paths.ts";
 import { plainConfig } from "./plain.ts";
 import { reasonOf } from "./reason.ts";
 import type { Config, Sections } from "./schema.ts";
-import type { Source } from "./source.ts";
+import type { Source } from "./tree/source.ts";
 
 interface Read {
   readonly path: string;
@@ -147,7 +147,7 @@ class Store implements ConfigStore {
       const nothing = { hash: hashOf([], crypto), source: undefined, warnings: [] };
       return { ...base, ...nothing, valid: false, errors: [issue] };
     }
-    const [{ judge }, { readSource }] = await Promise.all([import("./judge.ts"), import("./source.ts")]);
+    const [{ judge }, { readSource }] = await Promise.all([import("./judge.ts"), import("./tree/source.ts")]);
     const parts = { files, home, ...(texts && { texts }) };
     const source = text === undefined ? undefined : await readSource(path, text, parts);
     const judged = this.#withEnvironment(

@@ -92,7 +92,7 @@ async function lastGood(
   store: ConfigStore,
   { path, errors }: Extract<LoadedSnapshot, { readonly valid: false }>,
 ): Promise<Usable> {
-  const { createCopies } = await import("../config/copies.ts");
+  const { createCopies } = await import("../config/write/copies.ts");
   const copies = createCopies({ ...platform, stateDir: store.paths.stateDir });
   for (const { hash, texts } of await copies.remembered(path)) {
     const snapshot = await store.readConfigFileSnapshot(texts);

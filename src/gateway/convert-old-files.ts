@@ -1,5 +1,5 @@
-import { createCopies } from "../config/copies.ts";
-import { createConfigWriter, targetOf } from "../config/writer.ts";
+import { createCopies } from "../config/write/copies.ts";
+import { createConfigWriter, targetOf } from "../config/write/writer.ts";
 import type { Platform } from "../ports.ts";
 import type { Loaded } from "./configuration.ts";
 

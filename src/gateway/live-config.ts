@@ -1,4 +1,4 @@
-import { type FileWatch, watchFiles } from "../config/watch.ts";
+import { type FileWatch, watchFiles } from "../config/watch/watch.ts";
 import type { Config } from "../config/schema.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { once } from "../contract/define.ts";

@@ -1,8 +1,8 @@
-import { createCopies } from "../config/copies.ts";
+import { createCopies } from "../config/write/copies.ts";
 import type { ReloadPlan } from "../config/plan.ts";
 import { type ConfigReloader, startGatewayConfigReloader } from "../config/reloader.ts";
 import type { Config } from "../config/schema.ts";
-import { createConfigWriter } from "../config/writer.ts";
+import { createConfigWriter } from "../config/write/writer.ts";
 import { errorText } from "../contract/errors.ts";
 import { createConfigAnswers } from "../features/config/answers.ts";
 import { Confirmation, Waiting } from "../features/config/confirmation.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { createCopies } from "../config/copies.ts";
-import { createConfigWriter } from "../config/writer.ts";
+import { createCopies } from "../config/write/copies.ts";
+import { createConfigWriter } from "../config/write/writer.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Platform } from "../ports.ts";
 import { type GatewayFlags, openStore } from "./configuration.ts";

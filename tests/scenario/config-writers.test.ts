@@ -139,7 +139,7 @@ async function killAfter(program: Program, ms: number): Promise<void> {
 }
 
 describe("kill -9 in the middle of writing: the file is one or the other, whole", () => {
-  const kills = isFull ? 100 : 25;
+  const kills = isFull ? 100 : 12;
 
   test("a process without a gateway", async () => {
     const home = createHome(TEXTS[0]);

@@ -2,10 +2,10 @@
  * Writes the configuration of its home without a gateway, through the writer that the command line uses.
  * `NUMBER BASE_HASH PAIR` on a line is a write of two settings; with `loop`, two texts in turn until it ends.
  */
-import { createCopies } from "../../src/config/copies.ts";
-import type { Intent } from "../../src/config/rewrite.ts";
+import { createCopies } from "../../src/config/write/copies.ts";
+import type { Intent } from "../../src/config/write/rewrite.ts";
 import { createConfigStore } from "../../src/config/store.ts";
-import { createConfigWriter, WriteRefused } from "../../src/config/writer.ts";
+import { createConfigWriter, WriteRefused } from "../../src/config/write/writer.ts";
 import { configSections } from "../../src/features/contracts.ts";
 import { createBunPlatform } from "../../src/platform/bun.ts";
 import { parseEnv } from "../../src/platform/env-file.ts";

@@ -1,4 +1,4 @@
-import { watchFiles } from "../../src/config/watch.ts";
+import { watchFiles } from "../../src/config/watch/watch.ts";
 import type { Files, FileStat, Watcher } from "../../src/ports.ts";
 import { createMemoryLog } from "./ports.ts";
 import { createFakeTime } from "./time.ts";

@@ -1,4 +1,4 @@
-import { redactValue } from "../../config/redact.ts";
+import { redactValue } from "../../config/show/redact.ts";
 import type { Snapshot, Texts } from "../../config/store.ts";
 import { problemOf } from "../../features/config/problems.ts";
 import { EXIT } from "../../gateway/errors.ts";

@@ -2,7 +2,7 @@ import { isEqual } from "../../config/equal.ts";
 import { isObject, keyOf } from "../../config/leaves.ts";
 import type { Path } from "../../config/leaves.ts";
 import { valueAt } from "../../config/layers.ts";
-import { REDACTED } from "../../config/secrets.ts";
+import { REDACTED } from "../../config/show/secrets.ts";
 
 /** One value that is not what it was; undefined where there is none. */
 export interface Difference {

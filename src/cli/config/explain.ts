@@ -1,4 +1,4 @@
-import { describeExplained, type Explained } from "../../config/explain.ts";
+import { describeExplained, type Explained } from "../../config/show/explain.ts";
 import { settingsOf } from "../../config/judge.ts";
 import { parseKey } from "../../config/key.ts";
 import { isObject, keyOf } from "../../config/leaves.ts";

@@ -1,4 +1,4 @@
-import { type Copies, createCopies } from "../../config/copies.ts";
+import { type Copies, createCopies } from "../../config/write/copies.ts";
 import type { Environment } from "../../config/env.ts";
 import type { ConfigIssue } from "../../config/issues.ts";
 import { isObject } from "../../config/leaves.ts";
@@ -9,7 +9,7 @@ import {
   type Snapshot,
   type Texts,
 } from "../../config/store.ts";
-import { valueOf } from "../../config/tree.ts";
+import { valueOf } from "../../config/tree/tree.ts";
 import { configSections } from "../../features/contracts.ts";
 import { parseEnv } from "../../platform/env-file.ts";
 import type { CommandInput } from "../command.ts";

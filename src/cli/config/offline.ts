@@ -3,7 +3,7 @@ import { keyOf } from "../../config/leaves.ts";
 import type { ConfigReloader, ReloadOutcome } from "../../config/reloader.ts";
 import { changesBetween } from "../../config/plan.ts";
 import type { Snapshot, ValidSnapshot } from "../../config/store.ts";
-import { type ConfigWriter, createConfigWriter } from "../../config/writer.ts";
+import { type ConfigWriter, createConfigWriter } from "../../config/write/writer.ts";
 import { RpcError } from "../../contract/errors.ts";
 import type { Call } from "../../feature.ts";
 import { createConfigAnswers } from "../../features/config/answers.ts";

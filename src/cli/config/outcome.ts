@@ -1,6 +1,6 @@
 import { valueAt } from "../../config/layers.ts";
 import { keyOf } from "../../config/leaves.ts";
-import { REDACTED } from "../../config/secrets.ts";
+import { REDACTED } from "../../config/show/secrets.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import type { CommandInput } from "../command.ts";
 import { programName } from "../program.ts";

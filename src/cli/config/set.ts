@@ -4,7 +4,7 @@ import { parseKey } from "../../config/key.ts";
 import { isObject, schemaAt } from "../../config/leaves.ts";
 import type { Path } from "../../config/leaves.ts";
 import { valueAt } from "../../config/layers.ts";
-import { redactValue } from "../../config/redact.ts";
+import { redactValue } from "../../config/show/redact.ts";
 import { configSections } from "../../features/contracts.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import { usage } from "../args.ts";

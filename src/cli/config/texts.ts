@@ -1,8 +1,8 @@
 import { isObject, keyOf } from "../../config/leaves.ts";
-import { readDocument } from "../../config/document.ts";
+import { readDocument } from "../../config/text/document.ts";
 import { settingsOf } from "../../config/judge.ts";
-import { convertJson5 } from "../../config/json5.ts";
-import { redactValue } from "../../config/redact.ts";
+import { convertJson5 } from "../../config/text/json5.ts";
+import { redactValue } from "../../config/show/redact.ts";
 import { configSections } from "../../features/contracts.ts";
 import { type Difference, differences, hidden } from "./differences.ts";
 import { formatProblem } from "../problem.ts";

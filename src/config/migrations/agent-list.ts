@@ -1,4 +1,4 @@
-import type { Draft } from "../draft.ts";
+import type { Draft } from "../tree/draft.ts";
 import type { Path } from "../leaves.ts";
 import { elementsAt, isFree, textAt } from "./migration.ts";
 

@@ -1,4 +1,4 @@
-import { type Draft, valueDraft } from "../draft.ts";
+import { type Draft, valueDraft } from "../tree/draft.ts";
 import { isEqual } from "../equal.ts";
 import { isObject, keyOf, quote } from "../leaves.ts";
 import type { Path } from "../leaves.ts";

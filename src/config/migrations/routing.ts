@@ -1,4 +1,4 @@
-import type { Draft } from "../draft.ts";
+import type { Draft } from "../tree/draft.ts";
 import { isEqual } from "../equal.ts";
 import type { Path } from "../leaves.ts";
 import { AGENT_LIST, agentNamed, ensureAgent, markedAgent, nextAgent } from "./agent-list.ts";

@@ -1,5 +1,5 @@
 import { LIMITS } from "../../contract/limits.ts";
-import type { Draft } from "../draft.ts";
+import type { Draft } from "../tree/draft.ts";
 import { quote } from "../leaves.ts";
 import type { Path } from "../leaves.ts";
 import { isIpAddress } from "../values.ts";

@@ -1,15 +1,15 @@
-import { readJsonc } from "../../config/document.ts";
-import { explain } from "../../config/explain.ts";
+import { readJsonc } from "../../config/text/document.ts";
+import { explain } from "../../config/show/explain.ts";
 import { isObject, quote } from "../../config/leaves.ts";
 import type { Path } from "../../config/leaves.ts";
 import { valueAt } from "../../config/layers.ts";
-import { redactText, redactValue } from "../../config/redact.ts";
-import type { Intent } from "../../config/rewrite.ts";
+import { redactText, redactValue } from "../../config/show/redact.ts";
+import type { Intent } from "../../config/write/rewrite.ts";
 import type { ConfigStore } from "../../config/store.ts";
-import { type FilePlace, placeOfSpot, type Tree, treeAt, valueOf } from "../../config/tree.ts";
+import { type FilePlace, placeOfSpot, type Tree, treeAt, valueOf } from "../../config/tree/tree.ts";
 import { RpcError } from "../../contract/errors.ts";
 import type { Call } from "../../feature.ts";
-import type { Copies } from "../../config/copies.ts";
+import type { Copies } from "../../config/write/copies.ts";
 import type { ConfigReloader } from "../../config/reloader.ts";
 import type { Confirmation } from "./confirmation.ts";
 import type { ConfigAnswers } from "./feature.ts";
@@ -52,7 +52,7 @@ function readers(parts: ConfigParts): Readers {
     },
 
     "config.schema": async () => {
-      const { configJsonSchema } = await import("../../config/json-schema.ts");
+      const { configJsonSchema } = await import("../../config/show/json-schema.ts");
       const { schema, uiHints } = configJsonSchema(await store.settings());
       return { schema: { ...schema }, uiHints: { ...uiHints }, version };
     },

@@ -3,7 +3,7 @@ import { parseKey } from "../../config/key.ts";
 import { quote } from "../../config/leaves.ts";
 import type { Path } from "../../config/leaves.ts";
 import type { Reloaded } from "../../config/reloader.ts";
-import type { WriteRefused, Written } from "../../config/writer.ts";
+import type { WriteRefused, Written } from "../../config/write/writer.ts";
 import { RpcError } from "../../contract/errors.ts";
 import type { ConfigOutcome, ConfigProblem } from "./contract.ts";
 

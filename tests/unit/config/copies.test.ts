@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type Copies, createCopies } from "../../../src/config/copies.ts";
+import { type Copies, createCopies } from "../../../src/config/write/copies.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
 import { createFiles } from "../../../src/platform/files.ts";
 import { tempDir } from "../../support/temp.ts";

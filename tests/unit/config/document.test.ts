@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { readDocument, readJsonc } from "../../../src/config/document.ts";
+import { readDocument, readJsonc } from "../../../src/config/text/document.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
 import { documentOf } from "./support.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { withoutEcho } from "../../../src/config/echo.ts";
-import { redactValue } from "../../../src/config/redact.ts";
-import { valueOf } from "../../../src/config/tree.ts";
+import { withoutEcho } from "../../../src/config/show/echo.ts";
+import { redactValue } from "../../../src/config/show/redact.ts";
+import { valueOf } from "../../../src/config/tree/tree.ts";
 import { homeWith } from "./home.ts";
 
 const FILE = {

@@ -1,8 +1,8 @@
 import { expect } from "bun:test";
 import { createScanner, findNodeAtLocation, parseTree } from "jsonc-parser";
 import type { Node } from "jsonc-parser";
-import { editText } from "../../../src/config/edit.ts";
-import type { TextChange } from "../../../src/config/edit.ts";
+import { editText } from "../../../src/config/text/edit.ts";
+import type { TextChange } from "../../../src/config/text/edit.ts";
 import { isObject } from "../../../src/config/leaves.ts";
 import type { Path } from "../../../src/config/leaves.ts";
 import { documentOf } from "./support.ts";

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { readDocument } from "../../../src/config/document.ts";
-import { describeExplained, type Explained, explain } from "../../../src/config/explain.ts";
-import { assemble } from "../../../src/config/include.ts";
+import { readDocument } from "../../../src/config/text/document.ts";
+import { describeExplained, type Explained, explain } from "../../../src/config/show/explain.ts";
+import { assemble } from "../../../src/config/tree/include.ts";
 import { settingsOf } from "../../../src/config/judge.ts";
 import { composeLayers } from "../../../src/config/layers.ts";
 import type { Flag } from "../../../src/config/env.ts";
 import type { Sections } from "../../../src/config/schema.ts";
-import { placeOfSpot, type SourceFile, treeAt } from "../../../src/config/tree.ts";
+import { placeOfSpot, type SourceFile, treeAt } from "../../../src/config/tree/tree.ts";
 
 const FILE = `{
   // what I changed

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type Copies, createCopies } from "../../../src/config/copies.ts";
+import { type Copies, createCopies } from "../../../src/config/write/copies.ts";
 import { type ConfigStore, type ConfigStoreOptions, createConfigStore } from "../../../src/config/store.ts";
-import { createConfigWriter, type QuietWriter, WriteRefused } from "../../../src/config/writer.ts";
+import { createConfigWriter, type QuietWriter, WriteRefused } from "../../../src/config/write/writer.ts";
 import { configSections } from "../../../src/features/contracts.ts";
 import { createBunPlatform } from "../../../src/platform/bun.ts";
 import type { Files } from "../../../src/ports.ts";

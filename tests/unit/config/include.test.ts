@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatIssue } from "../../../src/config/issues.ts";
-import { valueOf } from "../../../src/config/tree.ts";
+import { valueOf } from "../../../src/config/tree/tree.ts";
 import { type Home, homeWith } from "./home.ts";
 
 async function valueIn(home: Home): Promise<unknown> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { configJsonSchema } from "../../../src/config/json-schema.ts";
+import { configJsonSchema } from "../../../src/config/show/json-schema.ts";
 import { settingsOf } from "../../../src/config/judge.ts";
 import { EXAMPLE, documentOf } from "./support.ts";
 

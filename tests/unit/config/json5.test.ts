@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import json5 from "json5";
-import { readJsonc } from "../../../src/config/document.ts";
-import { convertJson5 } from "../../../src/config/json5.ts";
+import { readJsonc } from "../../../src/config/text/document.ts";
+import { convertJson5 } from "../../../src/config/text/json5.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
 
 const OLD = join(import.meta.dir, "old");

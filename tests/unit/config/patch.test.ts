@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { EditError } from "../../../src/config/edit.ts";
-import type { TextChange } from "../../../src/config/edit.ts";
+import { EditError } from "../../../src/config/text/edit.ts";
+import type { TextChange } from "../../../src/config/text/edit.ts";
 import { deepFreeze } from "../../../src/config/values.ts";
-import { changesOf, droppedKeys, mergePatch } from "../../../src/config/patch.ts";
+import { changesOf, droppedKeys, mergePatch } from "../../../src/config/write/patch.ts";
 import { applyTo, checkEdit } from "./edit-check.ts";
 import { documentOf } from "./support.ts";
 

@@ -7,7 +7,7 @@ import {
   redactValue,
   restoreRedacted,
   restoreRedactedText,
-} from "../../../src/config/redact.ts";
+} from "../../../src/config/show/redact.ts";
 import { documentOf, EXAMPLE, schema } from "./support.ts";
 
 /** A file with a secret wherever one can be, in comments too. */

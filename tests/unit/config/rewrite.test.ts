@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { readDocument, readJsonc } from "../../../src/config/document.ts";
-import { EditError } from "../../../src/config/edit.ts";
-import { type Intent, rewrite, type Rewritten } from "../../../src/config/rewrite.ts";
-import type { SourceFile } from "../../../src/config/tree.ts";
+import { readDocument, readJsonc } from "../../../src/config/text/document.ts";
+import { EditError } from "../../../src/config/text/edit.ts";
+import { type Intent, rewrite, type Rewritten } from "../../../src/config/write/rewrite.ts";
+import type { SourceFile } from "../../../src/config/tree/tree.ts";
 
 type Texts = Readonly<Record<string, string>>;
 

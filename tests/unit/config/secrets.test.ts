@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { secretValues } from "../../../src/config/secrets.ts";
+import { secretValues } from "../../../src/config/show/secrets.ts";
 import { layered, schema } from "./support.ts";
 
 const TEXT = `{

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import type { Document } from "../../../src/config/document.ts";
-import { readDocument } from "../../../src/config/document.ts";
+import type { Document } from "../../../src/config/text/document.ts";
+import { readDocument } from "../../../src/config/text/document.ts";
 import type { Environment, Flag } from "../../../src/config/env.ts";
 import { envNames } from "../../../src/config/env.ts";
 import type { Layered } from "../../../src/config/layers.ts";
 import { composeLayers } from "../../../src/config/layers.ts";
 import { leavesOf } from "../../../src/config/leaves.ts";
 import { rootSchema, type Sections } from "../../../src/config/schema.ts";
-import { treeOf } from "../../../src/config/tree.ts";
+import { treeOf } from "../../../src/config/tree/tree.ts";
 import { parseEnv } from "../../../src/platform/env-file.ts";
 import { createFiles } from "../../../src/platform/files.ts";
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { readDocument, readJsonc } from "../../../src/config/document.ts";
-import { EditError } from "../../../src/config/edit.ts";
+import { readDocument, readJsonc } from "../../../src/config/text/document.ts";
+import { EditError } from "../../../src/config/text/edit.ts";
 import { isEqual } from "../../../src/config/equal.ts";
-import { textDraft } from "../../../src/config/text-draft.ts";
-import type { SourceFile } from "../../../src/config/tree.ts";
+import { textDraft } from "../../../src/config/tree/text-draft.ts";
+import type { SourceFile } from "../../../src/config/tree/tree.ts";
 
 function fileOf(path: string, text: string): SourceFile {
   const reading = readJsonc(text);

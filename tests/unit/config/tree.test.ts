@@ -8,8 +8,8 @@ import {
   treeAt,
   treeOf,
   valueOf,
-} from "../../../src/config/tree.ts";
-import { treeDraft } from "../../../src/config/tree-draft.ts";
+} from "../../../src/config/tree/tree.ts";
+import { treeDraft } from "../../../src/config/tree/tree-draft.ts";
 
 function treeIn(path: string, text: string): Tree {
   const file: SourceFile = { path, text, document: documentOf(text) };

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { watchFiles } from "../../../src/config/watch.ts";
+import { watchFiles } from "../../../src/config/watch/watch.ts";
 import { createBunPlatform } from "../../../src/platform/bun.ts";
 import type { Platform, Stop, Timers } from "../../../src/ports.ts";
 import { createMemoryLog } from "../../support/ports.ts";

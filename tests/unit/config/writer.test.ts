@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Path } from "../../../src/config/leaves.ts";
-import type { Intent } from "../../../src/config/rewrite.ts";
+import type { Intent } from "../../../src/config/write/rewrite.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
 import { createFiles } from "../../../src/platform/files.ts";
 import { lock } from "../../../src/platform/lock.ts";

@@ -1,8 +1,8 @@
-import type { TextChange } from "./edit.ts";
-import { cannot, refuseKey } from "./edit-values.ts";
-import { isEqual } from "./equal.ts";
-import { isObject } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
+import type { TextChange } from "../text/edit.ts";
+import { cannot, refuseKey } from "../text/edit-values.ts";
+import { isEqual } from "../equal.ts";
+import { isObject } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
 
 type Identified = Record<string, unknown> & { readonly id: string };
 

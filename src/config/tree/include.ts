@@ -1,6 +1,6 @@
 import { directoryOf, normalize } from "./file-names.ts";
-import type { ConfigIssue } from "./issues.ts";
-import { isObject, keyOf, quote } from "./leaves.ts";
+import type { ConfigIssue } from "../issues.ts";
+import { isObject, keyOf, quote } from "../leaves.ts";
 import {
   isObjectTree,
   mergeTrees,

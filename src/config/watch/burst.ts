@@ -1,4 +1,4 @@
-import type { Stop, Timers } from "../ports.ts";
+import type { Stop, Timers } from "../../ports.ts";
 
 interface BurstOptions {
   readonly timers: Timers;

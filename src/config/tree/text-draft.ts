@@ -1,10 +1,10 @@
-import { readJsonc } from "./document.ts";
+import { readJsonc } from "../text/document.ts";
 import type { Draft } from "./draft.ts";
-import { EditError, editText, type TextChange } from "./edit.ts";
-import { isEqual } from "./equal.ts";
+import { EditError, editText, type TextChange } from "../text/edit.ts";
+import { isEqual } from "../equal.ts";
 import { assemble } from "./include.ts";
-import { keyOf, quote } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
+import { keyOf, quote } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
 import { isListTree, type SourceFile, type Spot, type Tree, treeAt, valueOf } from "./tree.ts";
 
 /** The texts of a configuration, changed where the thing to change is written. */

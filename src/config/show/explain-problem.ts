@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { Settings } from "./judge.ts";
-import { valueAt } from "./layers.ts";
-import { bare, catchallOf, isObject, keyOf, memberNamed, quote, schemaAt } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
-import { nearest } from "./nearest.ts";
+import type { Settings } from "../judge.ts";
+import { valueAt } from "../layers.ts";
+import { bare, catchallOf, isObject, keyOf, memberNamed, quote, schemaAt } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
+import { nearest } from "../nearest.ts";
 
 const LISTED_MAX = 20;
 

@@ -1,6 +1,6 @@
-import type { FileStat, Files, Log, Stop, Timers, Watcher } from "../ports.ts";
+import type { FileStat, Files, Log, Stop, Timers, Watcher } from "../../ports.ts";
 import { Burst } from "./burst.ts";
-import { directoryOf } from "./file-names.ts";
+import { directoryOf } from "../tree/file-names.ts";
 import { WatchedDirectories } from "./watched-directories.ts";
 
 export interface FileWatch {

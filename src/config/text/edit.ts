@@ -15,9 +15,9 @@ import {
   valueOf,
 } from "./edit-source.ts";
 import { EditError, cannot, checkDepth, checkPath, checkValue } from "./edit-values.ts";
-import { isEqual } from "./equal.ts";
-import { keyOf, quote } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
+import { isEqual } from "../equal.ts";
+import { keyOf, quote } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
 
 export { EditError };
 

@@ -1,13 +1,13 @@
 import type { z } from "zod";
-import type { Settings } from "./judge.ts";
-import { parseKey } from "./key.ts";
-import { type Layer, type Provenance, type Setting, valueAt } from "./layers.ts";
-import { bare, isObject, keyOf, quote, schemaAt } from "./leaves.ts";
-import type { Leaf, Path, ReloadClass } from "./leaves.ts";
+import type { Settings } from "../judge.ts";
+import { parseKey } from "../key.ts";
+import { type Layer, type Provenance, type Setting, valueAt } from "../layers.ts";
+import { bare, isObject, keyOf, quote, schemaAt } from "../leaves.ts";
+import type { Leaf, Path, ReloadClass } from "../leaves.ts";
 import { strangerProblem } from "./explain-problem.ts";
 import { REDACTED, redactValue } from "./redact.ts";
-import type { Config } from "./schema.ts";
-import type { FilePlace } from "./tree.ts";
+import type { Config } from "../schema.ts";
+import type { FilePlace } from "../tree/tree.ts";
 
 export interface ExplainInput {
   readonly settings: Settings;

@@ -1,5 +1,5 @@
 import type { Draft } from "./draft.ts";
-import type { Path } from "./leaves.ts";
+import type { Path } from "../leaves.ts";
 import { isListTree, isObjectTree, type Tree, treeAt, treeOf, valueOf } from "./tree.ts";
 
 /** A draft on a tree, changed in place: what is moved keeps the place it is written at. */

@@ -1,8 +1,8 @@
 import { createScanner, findNodeAtLocation, parseTree, printParseErrorCode } from "jsonc-parser";
 import type { Node, ParseError } from "jsonc-parser";
-import { LIMITS } from "../contract/limits.ts";
-import { keyOf, quote } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import { keyOf, quote } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
 
 /** A place in a text; both count from 1, columns in UTF-16 units as editors do. */
 export interface Position {

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import type { Settings } from "./judge.ts";
-import { bare, catchallOf, classic, keyOf } from "./leaves.ts";
-import type { Bare, Leaf, Meta, ReloadClass } from "./leaves.ts";
-import { UNUSED_APIS } from "./original.ts";
+import type { Settings } from "../judge.ts";
+import { bare, catchallOf, classic, keyOf } from "../leaves.ts";
+import type { Bare, Leaf, Meta, ReloadClass } from "../leaves.ts";
+import { UNUSED_APIS } from "../original.ts";
 
 /** What a form or an editor tells about one setting. */
 export interface Hint {

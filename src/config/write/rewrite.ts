@@ -1,14 +1,14 @@
 import { createScanner } from "jsonc-parser";
-import { readDocument } from "./document.ts";
-import { EditError, type TextChange } from "./edit.ts";
-import { isEqual } from "./equal.ts";
-import { isObject, keyOf, quote } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
-import { migrateDraft, migrateLegacyConfig } from "./migrate.ts";
+import { readDocument } from "../text/document.ts";
+import { EditError, type TextChange } from "../text/edit.ts";
+import { isEqual } from "../equal.ts";
+import { isObject, keyOf, quote } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
+import { migrateDraft, migrateLegacyConfig } from "../migrations/migrate.ts";
 import { changesOf, droppedKeys, mergePatch } from "./patch.ts";
-import { restoreRedacted, restoreRedactedText } from "./redact.ts";
-import { textDraft } from "./text-draft.ts";
-import type { SourceFile } from "./tree.ts";
+import { restoreRedacted, restoreRedactedText } from "../show/redact.ts";
+import { textDraft } from "../tree/text-draft.ts";
+import type { SourceFile } from "../tree/tree.ts";
 
 /** What somebody wants the configuration to be. */
 export type Intent =

@@ -1,4 +1,4 @@
-import { isObject } from "./leaves.ts";
+import { isObject } from "../leaves.ts";
 import { REDACTED } from "./secrets.ts";
 
 /**

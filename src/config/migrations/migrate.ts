@@ -1,18 +1,13 @@
-import { type Draft, valueDraft } from "./draft.ts";
-import { agentIntoDefaults, identityIntoAgent } from "./migrations/agents.ts";
-import { bindingAccount, bindingChannel, queueByChannel, sendPolicyChannel } from "./migrations/bindings.ts";
-import {
-  allowFromIntoWhatsapp,
-  channelsIntoOne,
-  mentionIntoGroups,
-  telegramMention,
-} from "./migrations/channels.ts";
-import { gatewayToken } from "./migrations/gateway.ts";
-import type { Migration } from "./migrations/migration.ts";
-import { modelChoice } from "./migrations/models.ts";
-import { routingAgents, routingRest } from "./migrations/routing.ts";
-import { claudeCliMode, toolsBash, ttsAuto } from "./migrations/tools.ts";
-import { plainValues } from "./migrations/values.ts";
+import { type Draft, valueDraft } from "../tree/draft.ts";
+import { agentIntoDefaults, identityIntoAgent } from "./agents.ts";
+import { bindingAccount, bindingChannel, queueByChannel, sendPolicyChannel } from "./bindings.ts";
+import { allowFromIntoWhatsapp, channelsIntoOne, mentionIntoGroups, telegramMention } from "./channels.ts";
+import { gatewayToken } from "./gateway.ts";
+import type { Migration } from "./migration.ts";
+import { modelChoice } from "./models.ts";
+import { routingAgents, routingRest } from "./routing.ts";
+import { claudeCliMode, toolsBash, ttsAuto } from "./tools.ts";
+import { plainValues } from "./values.ts";
 
 /**
  * In the order in which running each once suffices: what moves a part comes before what changes it there,

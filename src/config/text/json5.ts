@@ -1,8 +1,8 @@
-import { LIMITS } from "../contract/limits.ts";
+import { LIMITS } from "../../contract/limits.ts";
 import { type Position, readJsonc } from "./document.ts";
-import { isEqual } from "./equal.ts";
+import { isEqual } from "../equal.ts";
 import { type Flaw, scanJson5 } from "./json5-scan.ts";
-import { quote } from "./leaves.ts";
+import { quote } from "../leaves.ts";
 
 /** Text that our own reader takes, or where and why it cannot be had. */
 export type Converted =

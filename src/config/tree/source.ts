@@ -1,15 +1,15 @@
-import { LIMITS } from "../contract/limits.ts";
-import type { Files } from "../ports.ts";
-import { readDocument, readJsonc } from "./document.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type { Files } from "../../ports.ts";
+import { readDocument, readJsonc } from "../text/document.ts";
 import { directoryOf, normalize } from "./file-names.ts";
 import { assemble, secretFileNames } from "./include.ts";
-import type { ConfigIssue } from "./issues.ts";
-import { migrateDraft } from "./migrate.ts";
-import { reasonOf } from "./reason.ts";
-import type { SecretFile } from "./references.ts";
+import type { ConfigIssue } from "../issues.ts";
+import { migrateDraft } from "../migrations/migrate.ts";
+import { reasonOf } from "../reason.ts";
+import type { SecretFile } from "../references.ts";
 import { isObjectTree, type ObjectTree, type SourceFile, valueOf } from "./tree.ts";
 import { treeDraft } from "./tree-draft.ts";
-import { expandHome } from "./values.ts";
+import { expandHome } from "../values.ts";
 
 /** The configuration's files at one moment, put together. */
 export interface Source {
@@ -111,7 +111,7 @@ async function isInside(real: string, main: SourceFile, files: SourceParts["file
 async function parse(path: string, text: string, read: typeof readJsonc): Promise<Read> {
   const reading = read(text);
   if (reading.ok) return { path, text, document: reading.document };
-  const { convertJson5 } = await import("./json5.ts");
+  const { convertJson5 } = await import("../text/json5.ts");
   const converted = await convertJson5(text);
   const again = converted.ok ? read(converted.text) : undefined;
   if (again?.ok) return { path, text, document: again.document };

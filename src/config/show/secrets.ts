@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { LIMITS } from "../contract/limits.ts";
-import { bare, catchallOf, classic, isObject, memberNamed, objectOption } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import { bare, catchallOf, classic, isObject, memberNamed, objectOption } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
 
 /** What is shown in place of a secret. */
 export const REDACTED = "***";

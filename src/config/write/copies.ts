@@ -1,8 +1,8 @@
-import { LIMITS } from "../contract/limits.ts";
-import type { Clock, Files } from "../ports.ts";
-import { directoryOf, normalize } from "./file-names.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type { Clock, Files } from "../../ports.ts";
+import { directoryOf, normalize } from "../tree/file-names.ts";
 import { isLeftover } from "./leftovers.ts";
-import type { Texts } from "./store.ts";
+import type { Texts } from "../store.ts";
 
 interface CopiesOptions {
   readonly files: Pick<Files, "ensurePrivateDir" | "replace" | "readText" | "list" | "removeDir">;

@@ -1,7 +1,7 @@
-import { isEqual } from "./equal.ts";
-import type { Settings } from "./judge.ts";
-import { type Provenance, valueAt } from "./layers.ts";
-import { isObject } from "./leaves.ts";
+import { isEqual } from "../equal.ts";
+import type { Settings } from "../judge.ts";
+import { type Provenance, valueAt } from "../layers.ts";
+import { isObject } from "../leaves.ts";
 
 interface EchoInput {
   readonly settings: Settings;

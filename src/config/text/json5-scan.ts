@@ -1,5 +1,5 @@
-import { LIMITS } from "../contract/limits.ts";
-import { quote } from "./leaves.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import { quote } from "../leaves.ts";
 
 /** Something that cannot be taken, by its offset in the text. */
 export interface Flaw {

@@ -1,6 +1,6 @@
-import type { Document, Position } from "./document.ts";
-import { isObject } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
+import type { Document, Position } from "../text/document.ts";
+import { isObject } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
 
 /** One file of the configuration as it was read. */
 export interface SourceFile {

@@ -1,5 +1,5 @@
-import { isObject, keyOf, quote } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
+import { isObject, keyOf, quote } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
 
 /**
  * A configuration that is being changed: what migrations are written against, so that they work on a

@@ -1,5 +1,5 @@
-import type { Files } from "../ports.ts";
-import { directoryOf } from "./file-names.ts";
+import type { Files } from "../../ports.ts";
+import { directoryOf } from "../tree/file-names.ts";
 
 /** What `Files.replace` writes before it renames, left behind by a process that was killed in between. */
 const LEFTOVER = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;

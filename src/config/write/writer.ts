@@ -1,15 +1,15 @@
-import { LIMITS } from "../contract/limits.ts";
-import type { Files, Stop, Timers } from "../ports.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type { Files, Stop, Timers } from "../../ports.ts";
 import type { Copies } from "./copies.ts";
-import { EditError } from "./edit.ts";
-import { readDocument } from "./document.ts";
-import { directoryOf } from "./file-names.ts";
-import { type ConfigIssue, formatIssue } from "./issues.ts";
-import { isMistake } from "./layers.ts";
+import { EditError } from "../text/edit.ts";
+import { readDocument } from "../text/document.ts";
+import { directoryOf } from "../tree/file-names.ts";
+import { type ConfigIssue, formatIssue } from "../issues.ts";
+import { isMistake } from "../layers.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type Intent, rewrite } from "./rewrite.ts";
-import type { ConfigStore, Snapshot, Texts } from "./store.ts";
-import type { SourceFile } from "./tree.ts";
+import type { ConfigStore, Snapshot, Texts } from "../store.ts";
+import type { SourceFile } from "../tree/tree.ts";
 
 /** Why nothing was written. */
 export class WriteRefused extends Error {

@@ -1,4 +1,4 @@
-import type { Files, Log, Stop, Watcher } from "../ports.ts";
+import type { Files, Log, Stop, Watcher } from "../../ports.ts";
 
 type Parts = {
   readonly files: Pick<Files, "stat">;

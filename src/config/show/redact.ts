@@ -1,8 +1,8 @@
 import { findNodeAtLocation, type Node, parseTree } from "jsonc-parser";
 import type { z } from "zod";
-import { readDocument } from "./document.ts";
-import { isObject } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
+import { readDocument } from "../text/document.ts";
+import { isObject } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
 import { hideInComments, isInside, type Replacement, restoreComments, type Span } from "./redact-comments.ts";
 import { matchLists } from "./redact-lists.ts";
 import { collectTexts, mapSecrets, REDACTED } from "./secrets.ts";

@@ -1,6 +1,6 @@
-import { LIMITS } from "../contract/limits.ts";
-import { isObject, keyOf, quote } from "./leaves.ts";
-import type { Path } from "./leaves.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import { isObject, keyOf, quote } from "../leaves.ts";
+import type { Path } from "../leaves.ts";
 
 /** An edit that cannot be made; the message names the key and never a value. */
 export class EditError extends Error {
