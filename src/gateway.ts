@@ -99,15 +99,23 @@ async function start(
     const live: FollowedConfig = followConfiguration({
       platform,
       loaded,
-      broadcast: (event, payload) => restarts.running.state.hub.broadcast(event, payload),
+      broadcast(event, payload) {
+        const { hub, table } = restarts.running.state;
+        // Between the end of one and the start of the next there is nobody to tell, and nothing to do it.
+        if (table.event(event)) hub.broadcast(event, payload);
+      },
       async apply(plan, config) {
         // What is about to restart begins with it anyway, and may be waiting for whoever asks for this.
         if (restarts.isStopping) return store.use(config);
         await restarts.settled();
         await applyHot(restarts.running, store, { plan, config });
       },
+      settled: async () => {
+        if (!restarts.isStopping) await restarts.settled();
+      },
       restart: (isNow, isStillWanted) => restarts.request(isNow, isStillWanted),
     });
+    await live.prepare();
     await restarts.begin();
 
     // Then whatever is written into the files is followed.

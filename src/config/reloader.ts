@@ -35,8 +35,8 @@ export interface ReloaderOptions {
   readonly paths: Pick<Paths, "configCandidates">;
   /** Puts `config` in force and starts the plan's features anew; rejects with everything as it was. */
   readonly onHotReload: (plan: ReloadPlan, config: Config) => Promise<void> | void;
-  /** A restart is owed and may come by itself. */
-  readonly onRestart: () => void;
+  /** A restart is owed and may come by itself, if it is still wanted when its time has come. */
+  readonly onRestart: (isStillWanted: () => boolean) => void;
   /** Follows these files from now on, and calls `reload` when one of them has changed. */
   readonly watchPath: (paths: readonly string[]) => void;
   readonly onReloaded: (reloaded: Reloaded) => void;
@@ -166,7 +166,8 @@ class Reloader implements ConfigReloader {
     this.#owed = plan.owed;
     const reloaded = { changed, hash, restartOwed: this.restartOwed() };
     if (isNews) this.#tell(reloaded, plan);
-    if (plan.restarts && !this.#failed) onRestart();
+    // One that goes on may yet fail with the very same.
+    if (plan.restarts && !this.#failed) onRestart(() => !this.#failed && this.restartOwed().length > 0);
     return { ok: true, ...reloaded };
   }
 

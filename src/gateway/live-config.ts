@@ -9,13 +9,15 @@ import type { ConfigStatus, LiveConfig } from "./runtime-state.ts";
 
 /** The configuration as it is followed while the gateway runs. */
 export interface FollowedConfig extends LiveConfig {
-  /** Begins to look at the files, and takes up what waited for a confirmation before the last stop. */
+  /** Takes up what waited for a confirmation before the last stop; before anyone can connect and confirm. */
+  prepare(): Promise<void>;
+  /** The gateway has started: begins to look at the files. */
   follow(): Promise<void>;
   /** The gateway has restarted on what the files say; or, with the reason, it goes on as it was. */
   restarted(problem?: string): Promise<void>;
   /** What the files say, as far as it could be used. */
   latest(): Config;
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 /**
@@ -44,6 +46,7 @@ export function followConfiguration(parts: Omit<LiveParts, "follow">): FollowedC
   }
 
   return {
+    prepare: () => takeUpUnconfirmed().catch(failed),
     answers: async () => (await live()).answers,
     restart: parts.restart,
     status: () => statusOf(loaded, loadedLive),
@@ -58,9 +61,9 @@ export function followConfiguration(parts: Omit<LiveParts, "follow">): FollowedC
         changed: () => void live().then(({ reloader }) => reloader.reload(), failed),
       });
       await watch.follow(snapshot.watched).catch(failed);
-      await takeUpUnconfirmed().catch(failed);
+      loadedLive?.confirmation.inForce(true);
       // A file was read, so all that is loaded; and it works, which is worth a copy.
-      if (snapshot.source) await live();
+      if (snapshot.source) (await live()).started();
     },
     async restarted(problem) {
       const { reloader, confirmation } = await live();
@@ -69,9 +72,9 @@ export function followConfiguration(parts: Omit<LiveParts, "follow">): FollowedC
       if (problem !== undefined) void confirmation.revert();
       else confirmation.inForce(true);
     },
-    stop() {
+    async stop() {
       watch?.stop();
-      loadedLive?.confirmation.stop();
+      await loadedLive?.stop();
     },
   };
 }

@@ -23,6 +23,8 @@ export interface LiveParts {
   readonly apply: (plan: ReloadPlan, config: Config) => Promise<void>;
   readonly restart: (isNow: boolean, isStillWanted?: () => boolean) => void;
   readonly follow: (paths: readonly string[]) => void;
+  /** Resolves when no restart is going on; at once for who is a part of what is stopping. */
+  readonly settled: () => Promise<void>;
 }
 
 /** All that is needed to change the configuration while the gateway runs. */
@@ -32,6 +34,10 @@ export interface Live {
   readonly answers: ConfigAnswers;
   /** Goes on waiting for the confirmation that the note of an earlier start tells of. */
   takeUp(note: string): Promise<void>;
+  /** The gateway runs on what was loaded, which is worth a copy. */
+  started(): void;
+  /** What waits goes on waiting after the next start; what is being kept for it is kept. */
+  stop(): Promise<void>;
 }
 
 /** Secrets of configurations that were, the newest of them: lines about them may still come. */
@@ -54,11 +60,11 @@ export function createLive(parts: LiveParts): Live {
     readSnapshot: () => writer.between(() => store.readConfigFileSnapshot()),
     paths: store.paths,
     onHotReload: parts.apply,
-    onRestart: () => parts.restart(false, () => reloader.restartOwed().length > 0),
+    onRestart: (isStillWanted) => parts.restart(false, isStillWanted),
     watchPath: parts.follow,
     onReloaded(reloaded) {
       parts.broadcast("config.changed", reloaded);
-      remember();
+      void remember();
     },
     onRejected: (hash, errors) => parts.broadcast("config.rejected", { hash, errors: errors.map(problemOf) }),
     onSecrets: hiding(secrets),
@@ -67,6 +73,7 @@ export function createLive(parts: LiveParts): Live {
   const confirmation = new Confirmation({
     ...platform,
     log,
+    settled: parts.settled,
     keep: (waiting) => keepWaiting(parts, waiting),
     async revert(backup) {
       await service.revert(backup);
@@ -86,7 +93,6 @@ export function createLive(parts: LiveParts): Live {
       .catch((error: unknown) => log.warn("last good configuration not kept", { error: errorText(error) }));
   });
 
-  if (loaded.errors.length === 0) remember();
   const answers = createConfigAnswers({
     service,
     store,
@@ -99,11 +105,19 @@ export function createLive(parts: LiveParts): Live {
   async function takeUp(note: string): Promise<void> {
     const waiting = Waiting.parse(JSON.parse(note));
     await confirmation.begin(waiting);
-    confirmation.inForce(true);
     log.warn("configuration waits for its confirmation", { confirmWithinMs: waiting.confirmWithinMs });
   }
 
-  return { reloader, confirmation, answers, takeUp };
+  async function stop(): Promise<void> {
+    confirmation.stop();
+    await remember();
+  }
+
+  function started(): void {
+    if (loaded.errors.length === 0) void remember();
+  }
+
+  return { reloader, confirmation, answers, takeUp, started, stop };
 }
 
 /** Adds to the texts the log hides; those of older configurations go when they are too many. */
@@ -124,17 +138,20 @@ async function keepWaiting({ platform, loaded }: LiveParts, waiting?: Waiting): 
   else await platform.files.remove(path);
 }
 
-/** Work that takes away what it finds begun by another; asked for meanwhile, it comes once more. */
-function oneAtATime(work: () => Promise<void>): () => void {
+/**
+ * Work that takes away what it finds begun by another; asked for meanwhile, it comes once more.
+ *
+ * @returns resolves when none is going on
+ */
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
   let isDue = false;
-  let isRunning = false;
+  let running: Promise<void> | undefined;
   const run = async (): Promise<void> => {
-    isRunning = true;
     for (; isDue; await work()) isDue = false;
-    isRunning = false;
+    running = undefined;
   };
   return () => {
     isDue = true;
-    if (!isRunning) void run();
+    return (running ??= run());
   };
 }

@@ -45,6 +45,7 @@ export async function createCore() {
     loaded,
     broadcast: (event, payload) => state.hub.broadcast(event, payload),
     apply: async (_plan, config) => loaded.store.use(config),
+    settled: async () => {},
     restart: () => {},
   });
   const state: GatewayRuntimeState = createGatewayRuntimeState({

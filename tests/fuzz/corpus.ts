@@ -6,8 +6,25 @@ import { createRandom, type Random } from "./random.ts";
 export type Dialect = "plain" | "jsonrpc" | "frames";
 export const DIALECTS = ["plain", "jsonrpc", "frames"] as const;
 
-/** Stands for the newest run: whoever sends the frame puts its id there. */
-export const RUN_PLACE = "@run";
+/** What only the gateway knows, and words that stand for it until the frame is sent. */
+export class Places {
+  #run = "none";
+  #hash = "none";
+
+  /** Remembers the newest run and the newest hash of the configuration from an answer. */
+  learn(answer: string): void {
+    this.#run = /"runId":"([^"]+)","status"/.exec(answer)?.[1] ?? this.#run;
+    this.#hash = /"hash":"([0-9a-f]{64})"/.exec(answer)?.[1] ?? this.#hash;
+  }
+
+  fill(frame: string): string {
+    return frame.replaceAll(RUN_PLACE, this.#run).replaceAll(HASH_PLACE, this.#hash);
+  }
+}
+
+const RUN_PLACE = "@run";
+const HASH_PLACE = "@hash";
+const RAW = '{"agents":{"defaults":{"maxConcurrent":7}}}';
 
 /** One request as a method and its params, in no dialect yet. */
 export interface Sample {
@@ -19,7 +36,13 @@ type Schema = z.core.JSONSchema.JSONSchema;
 
 /** Values that mean something, by the name of the parameter: schemas say what fits, not what is there. */
 const WORDS: Readonly<Record<string, readonly [unknown, ...unknown[]]>> = {
-  key: ["main", "talk", "ünïcode ключ 🔑", "a:b/c", "x"],
+  key: ["main", "talk", "ünïcode ключ 🔑", "a:b/c", "x", "sessions.keepMax", "agents.defaults.maxConcurrent"],
+  value: [40, 41, "info", null],
+  raw: [RAW, '{"agents":{"defaults":{"maxConcurrent":8}}} // why'],
+  patch: ['{"agents":{"defaults":{"maxConcurrent":9}}}'],
+  drop: [["agents"], []],
+  baseHash: [HASH_PLACE],
+  backup: ["2026-01-01T00-00-00.000Z"],
   sessionKey: ["main", "talk", "ünïcode ключ 🔑", "a:b/c", "x"],
   idempotencyKey: ["k1", "k2", "k3", "k4"],
   runId: [RUN_PLACE],
@@ -42,12 +65,29 @@ const TEXTS = [
 /** Requests enough that every optional parameter is there in some and missing in others. */
 const PER_METHOD = 24;
 
+/** What waits for the disk each time is asked for less often. */
+const PER_CONFIG_METHOD = 1;
+
+/** Parameters that depend on each other: chance alone would hardly hit them. */
+const RECIPES: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
+  "config.set": [
+    { key: "sessions.keepMax", value: 40 },
+    { key: "agents.defaults.maxConcurrent", value: 6, baseHash: HASH_PLACE },
+  ],
+  "config.rollback": [{}],
+  "config.override.set": [{ key: "sessions.keepMax", value: 40 }],
+  "config.override.unset": [{ key: "sessions.keepMax" }],
+  "config.apply": [{ raw: RAW, baseHash: HASH_PLACE, drop: ["gateway", "agents", "sessions"] }],
+};
+
 /** Valid requests of every method, the same for the same seed. */
 export function createSamples(seed: number, methods: Methods): Sample[] {
   const random = createRandom(seed);
   return Object.entries(methods).flatMap(([method, { params }]) => {
     const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" });
-    return Array.from({ length: PER_METHOD }, () => ({ method, params: objectOf(schema, random) }));
+    const length = method.startsWith("config.") ? PER_CONFIG_METHOD : PER_METHOD;
+    const made = Array.from({ length }, () => objectOf(schema, random));
+    return [...made, ...(RECIPES[method] ?? [])].map((params) => ({ method, params }));
   });
 }
 

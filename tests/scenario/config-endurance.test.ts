@@ -25,11 +25,11 @@ const WARM_UP = isFull ? 5_000 : 160;
 const RELOADS = isFull ? 10_000 : 320;
 
 /**
- * Memory of a process is no count: it goes up and down by some percent, as the collector frees in steps and the
- * allocator gives back late, and what is compiled on the way stays. Hence every sample is taken after a forced
- * collection, none counts before the warm-up is over, and the growth is that of the straight line through all
- * that do: last end against first. In the short run most of what is compiled still comes, so of memory only a
- * leak of many KiB a reload would show; of objects, which are counted, one of a few a reload.
+ * Memory of a process is no count: it goes up and down by some percent, as the collector frees in steps and
+ * the allocator gives back late, and what is compiled on the way stays. Hence every sample is taken after a
+ * forced collection, none counts before the warm-up is over, and the growth is that of the straight line
+ * through all that do: last end against first. In the short run most of what is compiled still comes, so of
+ * memory only a leak of many KiB a reload would show; of objects, which are counted, one of a few a reload.
  */
 const GROWTH_MAX = isFull ? 0.02 : 0.25;
 const OBJECTS_GROWTH_MAX = isFull ? 0.02 : 0.1;

@@ -65,6 +65,7 @@ export async function openDesk(
       store.use(config);
     },
     restart: () => void (desk.restarts += 1),
+    settled: async () => {},
     follow: () => {},
   });
 

@@ -113,5 +113,6 @@ function noConfirmation({ timers, clock, process }: Platform): Confirmation {
     clock,
     secrets: () => [],
   });
-  return new Confirmation({ timers, clock, log, revert: async () => {}, keep: async () => {} });
+  const nothing = async (): Promise<void> => {};
+  return new Confirmation({ timers, clock, log, revert: nothing, keep: nothing, settled: nothing });
 }

@@ -4,7 +4,7 @@ import type { Copies } from "./copies.ts";
 import { EditError } from "../text/edit.ts";
 import { readDocument } from "../text/document.ts";
 import { directoryOf } from "../tree/file-names.ts";
-import { type ConfigIssue, formatIssue } from "../issues.ts";
+import type { ConfigIssue } from "../issues.ts";
 import { isMistake } from "../layers.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type Intent, rewrite } from "./rewrite.ts";
@@ -250,11 +250,7 @@ function refuseStale(before: Snapshot, { baseHash }: WriteOptions): void {
 function invalid(errors: readonly ConfigIssue[]): WriteRefused {
   const [first] = errors;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
-  return new WriteRefused(
-    "invalid",
-    `${first ? formatIssue(first) : "Cannot write configuration"}${more}`,
-    errors,
-  );
+  return new WriteRefused("invalid", `${first?.message ?? "Cannot write configuration"}${more}`, errors);
 }
 
 /**

@@ -5,6 +5,8 @@ interface ConfirmationOptions {
   readonly timers: Timers;
   readonly clock: Clock;
   readonly log: Log;
+  /** Resolves when what is in force will not change by itself. */
+  readonly settled: () => Promise<void>;
   /** Puts back what was there. */
   readonly revert: (backup: string) => Promise<void>;
   /** Remembers over a restart of the process what waits; undefined: nothing does. */
@@ -69,6 +71,8 @@ export class Confirmation {
 
   /** @returns "early" when the connection is older than the change: it does not show that a new one can be made */
   async confirm(connectedMs: number): Promise<"confirmed" | "nothing" | "early"> {
+    // A new connection may be quicker than the word that the restart is done.
+    if (this.#waiting && this.#sinceMs === undefined) await this.#options.settled();
     if (!this.#waiting) return "nothing";
     if (this.#sinceMs === undefined || connectedMs < this.#sinceMs) return "early";
     await this.#set(undefined);
