@@ -69,6 +69,8 @@ export async function openDesk(
     follow: () => {},
   });
 
+  live.started();
+
   const call: Desk["call"] = async (method, params = {}, connectedMs = 0) => {
     const spec = configContract.methods[method];
     const answer = live.answers[method] as (params: object, call: object) => unknown;

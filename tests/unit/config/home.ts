@@ -73,6 +73,10 @@ export async function refusal(write: Promise<unknown>): Promise<string> {
     () => new Error("it was written"),
     (refused: unknown) => refused,
   );
-  if (error instanceof WriteRefused) return `${error.kind}: ${error.message}`;
+  if (error instanceof WriteRefused) {
+    const { file, line, column } = error.issues[0] ?? {};
+    const place = line === undefined ? "" : ` (${file}:${line}:${column})`;
+    return `${error.kind}: ${error.message}${place}`;
+  }
   throw error;
 }

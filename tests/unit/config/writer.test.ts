@@ -100,17 +100,17 @@ describe("what cannot be used is not written", () => {
     [
       "a wrong value",
       port("x"),
-      `invalid: $/moltbot.json:1:24: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got text`,
+      `invalid: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got text ($/moltbot.json:1:24)`,
     ],
     [
       "an unknown key",
       set(["gateway", "prot"], 1),
-      `invalid: $/moltbot.json:1:27: Cannot use "gateway.prot": there is no such key, did you mean "gateway.port"`,
+      `invalid: Cannot use "gateway.prot": there is no such key, did you mean "gateway.port" ($/moltbot.json:1:27)`,
     ],
     [
       "several things",
       { kind: "patch", patch: { gateway: { port: "x", bind: "nowhere" } } },
-      `invalid: $/moltbot.json:1:24: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got text (and 1 more)`,
+      `invalid: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got text (and 1 more) ($/moltbot.json:1:24)`,
     ],
   ];
   test.each(cases)("%s", async (_, intent, message) => {
