@@ -13,13 +13,9 @@ import {
 import { writeHolder } from "./gateway/holder.ts";
 import { type FollowedConfig, followConfiguration } from "./gateway/live-config.ts";
 import { STATE_FILE, TOKEN_FILE } from "./gateway/names.ts";
-import {
-  type GatewayRuntimeConfig,
-  type GatewayToken,
-  resolveGatewayRuntimeConfig,
-} from "./gateway/runtime-config.ts";
+import { type GatewayToken, resolveGatewayRuntimeConfig } from "./gateway/runtime-config.ts";
 import { Restarts } from "./gateway/restarts.ts";
-import { applyHot, createRunning, type Running } from "./gateway/running.ts";
+import { applyHot, checkPlace, createRunning, type Running } from "./gateway/running.ts";
 import { createGatewayRuntimeState, type LiveConfig } from "./gateway/runtime-state.ts";
 import { attachGatewayWsHandlers, listen, urlsOf } from "./gateway/sockets.ts";
 import type { Listener, Log, Platform } from "./ports.ts";
@@ -40,6 +36,8 @@ export interface GatewayServer {
   /** Set when clients need a token. */
   readonly token: GatewayToken | undefined;
   readonly log: Log;
+  /** Reads the configuration's files now, and does what they ask for; never rejects. */
+  reload(): Promise<void>;
   /** Sends a declared event to every client whose scopes allow it. @throws Error for one nobody declared */
   broadcast(event: string, payload: object, options?: PublishOptions): void;
   /** Resolves when every configured part has started. */
@@ -86,10 +84,12 @@ async function start(
     lifetime.onStop(await takeStateDir(platform, read.store.paths.stateDir));
     const loaded = await convertOld(platform, read);
     const { store, log } = loaded;
+    const { stateDir } = store.paths;
 
     // 2. to 6. What a restart does again.
     const restarts: Restarts<Running> = new Restarts<Running>({
-      start: (stopped) => startRunning({ platform, loaded, live, stopped }),
+      start: (stopped) => startRunning({ platform, loaded, live, former: stopped && portsOf(stopped) }),
+      check: (target) => checkPlace(platform, { target, stateDir, running: restarts.running }),
       target: () => live.latest(),
       current: () => store.current(),
       use: (config) => store.use(config),
@@ -100,9 +100,9 @@ async function start(
       platform,
       loaded,
       broadcast(event, payload) {
-        const { hub, table } = restarts.running.state;
         // Between the end of one and the start of the next there is nobody to tell, and nothing to do it.
-        if (table.event(event)) hub.broadcast(event, payload);
+        const state = restarts.hasStarted ? restarts.running.state : undefined;
+        if (state?.table.event(event)) state.hub.broadcast(event, payload);
       },
       async apply(plan, config) {
         // What is about to restart begins with it anyway, and may be waiting for whoever asks for this.
@@ -116,12 +116,14 @@ async function start(
       restart: (isNow, isStillWanted) => restarts.request(isNow, isStillWanted),
     });
     await live.prepare();
+    lifetime.onStop(() => platform.files.remove(`${stateDir}/${STATE_FILE}`));
     await restarts.begin();
+    lifetime.onStop(() => restarts.running.stop("gateway stopping", { drainMs: 0, restartExpectedMs: 0 }));
 
     // Then whatever is written into the files is followed.
     lifetime.onStop(() => live.stop());
     await live.follow();
-    return createServer({ loaded, restarts, stop: () => lifetime.stop() });
+    return createServer({ loaded, live, restarts, stop: () => lifetime.stop() });
   } catch (error) {
     await lifetime.stop();
     throw error;
@@ -132,11 +134,21 @@ interface StartParts {
   readonly platform: Platform;
   readonly loaded: Loaded;
   readonly live: LiveConfig;
-  /** The one whose place it takes: a port that the system chose is asked for again. */
-  readonly stopped: Running | undefined;
+  /** Of the one whose place it takes: a port that the system chose is asked for again. */
+  readonly former: Ports | undefined;
 }
 
-async function startRunning({ platform, loaded, live, stopped }: StartParts): Promise<Running> {
+interface Ports {
+  readonly configured: number;
+  readonly actual: number;
+}
+
+/** No more than numbers: whoever holds on to the one before holds on to all that were. */
+function portsOf({ config, handlers }: Running): Ports {
+  return { configured: config.port, actual: handlers.listeners[0]?.port ?? config.port };
+}
+
+async function startRunning({ platform, loaded, live, former }: StartParts): Promise<Running> {
   const { process } = platform;
   const { stateDir } = loaded.store.paths;
   const lifetime = createLifetime((error) => loaded.log.error("stop failed", { error: errorText(error) }));
@@ -176,7 +188,7 @@ async function startRunning({ platform, loaded, live, stopped }: StartParts): Pr
       state,
       waiting: agents.waiting,
     });
-    const place = { ...config, port: portOf(config, stopped) };
+    const place = { ...config, port: former?.configured === config.port ? former.actual : config.port };
     for (const listener of await listen(platform, place, { serve: handlers.serve, log: loaded.log })) {
       handlers.listeners.push(listener);
       lifetime.onStop(() => listener.stop());
@@ -184,20 +196,14 @@ async function startRunning({ platform, loaded, live, stopped }: StartParts): Pr
 
     // 6. What runs beside.
     const { listeners } = handlers;
-    const sidecars = await startGatewaySidecars({ platform, loaded, agents, listeners });
-    lifetime.onStop(sidecars.stop);
+    const { ready } = await startGatewaySidecars({ platform, loaded, agents, listeners });
     hasStarted = true;
-    const parts = { config, state, handlers, agents, ready: sidecars.ready };
+    const parts = { config, state, handlers, agents, ready };
     return createRunning(platform, parts, () => lifetime.stop());
   } catch (error) {
     await lifetime.stop();
     throw error;
   }
-}
-
-function portOf({ port }: GatewayRuntimeConfig, stopped: Running | undefined): number {
-  if (stopped?.config.port !== port) return port;
-  return stopped.handlers.listeners[0]?.port ?? port;
 }
 
 interface SidecarParts {
@@ -214,24 +220,26 @@ async function startGatewaySidecars({ platform, loaded, agents, listeners }: Sid
   const { stateDir } = store.paths;
   const [url] = urlsOf(listeners);
   const { port = 0 } = listeners[0] ?? {};
-  const holder = { pid: process.pid, url, port, version: VERSION, startedAtMs: clock.now() };
+  const { localToken } = loaded;
+  const holder = { pid: process.pid, url, port, version: VERSION, startedAtMs: clock.now(), localToken };
   // Before the word that we listen: who waits for it asks this file where. The port is served meanwhile.
   await writeHolder(files, stateDir, holder).catch((error: unknown) =>
     log.error("state file not written: a second gateway cannot name this one", { error: String(error) }),
   );
   log.info("gateway listening", { url, version: VERSION, runtime: platform.runtime, pid: process.pid });
-  return { ready: agents.detect(), stop: () => files.remove(`${stateDir}/${STATE_FILE}`) };
+  return { ready: agents.detect() };
 }
 
 // --- the running gateway ---
 
 interface ServerParts {
   readonly loaded: Loaded;
+  readonly live: FollowedConfig;
   readonly restarts: Restarts<Running>;
   stop(): Promise<void>;
 }
 
-function createServer({ loaded, restarts, stop }: ServerParts): GatewayServer {
+function createServer({ loaded, live, restarts, stop }: ServerParts): GatewayServer {
   const { store, log, snapshot } = loaded;
   let closing: Promise<void> | undefined;
 
@@ -260,6 +268,7 @@ function createServer({ loaded, restarts, stop }: ServerParts): GatewayServer {
     configPath: snapshot.path,
     log,
     failed: restarts.failed,
+    reload: () => live.reload(),
     broadcast: (event, payload, options) => restarts.running.state.hub.broadcast(event, payload, options),
     close: ({ reason = "gateway stopping", drainMs = LIMITS.drainMs } = {}) =>
       (closing ??= close(reason, drainMs)),

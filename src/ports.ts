@@ -139,7 +139,10 @@ export interface Server {
  * write.
  */
 export interface Files {
-  /** UTF-8 text, or undefined when there is no such file. @throws on anything else, and past `bytesMax` */
+  /**
+   * UTF-8 text, a byte order mark at its start included; undefined when there is no such file. @throws on
+   * anything else, and past `bytesMax`
+   */
   readText(path: string, bytesMax: number): Promise<string | undefined>;
   /**
    * The same for a file of ours: takes group and other bits off. @throws when it is a link or somebody
@@ -290,6 +293,8 @@ export interface Process {
   keepFilesPrivate(): void;
   /** SIGTERM and SIGINT, instead of ending the process. */
   onStopSignal(work: (signal: "SIGTERM" | "SIGINT") => void): Stop;
+  /** SIGHUP, instead of ending the process: its terminal is gone, or it is asked to read its configuration. */
+  onHangup(work: () => void): Stop;
   /** Errors nobody caught and promises nobody handled, instead of ending the process. */
   onUncaught(work: (error: unknown) => void): Stop;
   exit(code: number): never;

@@ -1,7 +1,7 @@
 import type { Snapshot } from "../config/store.ts";
 import type { Platform } from "../ports.ts";
 import type { Arguments } from "./args.ts";
-import { openConfigFiles } from "./config/files.ts";
+import { type ConfigFiles, openConfigFiles, unsetNames } from "./config/files.ts";
 import type { Credential } from "./credentials.ts";
 
 type Parts = { readonly platform: Platform; readonly args: Arguments };
@@ -17,28 +17,42 @@ export async function readConfiguration(parts: Parts): Promise<Snapshot> {
   return errors.length > 0 ? { ...snapshot, valid: false, errors } : snapshot;
 }
 
-/** What the gateway runs on while its files cannot be used. */
-async function readLastGood(parts: Parts): Promise<Snapshot | undefined> {
-  const { store, copies } = openConfigFiles(parts);
-  const { path } = await store.readConfigFileSnapshot();
-  for (const { texts } of await copies.remembered(path)) {
-    const snapshot = await store.readConfigFileSnapshot(texts);
-    if (snapshot.valid) return snapshot;
+/** A credential that the configuration has and this terminal lacks, as a sentence. */
+export type Unusable = { readonly problem: string };
+
+/** The credential the configuration sets; none when there is none, or when it cannot be read. */
+export async function fromConfig(parts: Parts): Promise<Credential | Unusable | undefined> {
+  const files = openConfigFiles(parts);
+  const advice = "The gateway that answers was started with something else: restart it, or give --token";
+  for await (const snapshot of readings(files)) {
+    const kinds = kindsOf(snapshot);
+    // What stands for a variable that is not set here is the name of the secret, not the secret.
+    const unset = files.unsetOf(snapshot);
+    for (const kind of kinds) {
+      const key = `gateway.auth.${kind}`;
+      const [name] = unsetNames(unset.filter((issue) => issue.key === key));
+      if (name !== undefined) return { problem: `${key} is \${${name}}, which is not set here` };
+    }
+    if (!snapshot.valid) continue;
+    const { auth } = snapshot.config.gateway;
+    const [kind] = kinds;
+    if (kind === undefined) return undefined;
+    return { [kind]: auth[kind], source: `gateway.auth.${kind} of ${snapshot.path}`, advice };
   }
   return undefined;
 }
 
-/** The credential the configuration sets; none when there is none, or when it cannot be read. */
-export async function fromConfig(parts: Parts): Promise<Credential | undefined> {
-  const now = await readConfiguration(parts);
-  const snapshot = now.valid ? now : await readLastGood(parts);
-  if (!snapshot?.valid) return undefined;
+/** The files as they are, then what the gateway runs on while those cannot be used. */
+async function* readings({ store, copies }: ConfigFiles): AsyncGenerator<Snapshot> {
+  const now = await store.readConfigFileSnapshot();
+  yield now;
+  for (const { texts } of await copies.remembered(now.path)) yield store.readConfigFileSnapshot(texts);
+}
+
+/** What a gateway with this configuration asks for; all it may be where that cannot be told. */
+function kindsOf(snapshot: Snapshot): readonly ("token" | "password")[] {
+  if (!snapshot.valid) return ["token", "password"];
   const { mode, token, password } = snapshot.config.gateway.auth;
-  const advice = "The gateway that answers was started with something else: restart it, or give --token";
-  const source = (key: string): string => `${key} of ${snapshot.path}`;
-  if (token !== undefined && mode !== "password")
-    return { token, source: source("gateway.auth.token"), advice };
-  if (password !== undefined && mode !== "token")
-    return { password, source: source("gateway.auth.password"), advice };
-  return undefined;
+  if (token !== undefined && mode !== "password") return ["token"];
+  return password !== undefined && mode !== "token" ? ["password"] : [];
 }

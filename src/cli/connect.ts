@@ -34,7 +34,9 @@ export async function connect(
 ): Promise<Connection> {
   const timeoutMs = args.whole("timeout-ms", 1, TIMEOUT_MS_MAX) ?? TIMEOUT_MS;
   const target = await findTarget({ platform, args });
-  const parts = { platform, args, target };
+  let unusable = "";
+  const onUnusable = (problem: string): void => void (unusable = problem);
+  const parts = { platform, args, target, onUnusable };
   const client = { id: "cli", version: VERSION, platform: platform.runtime, mode };
   const open = async (credential: Credential | undefined): Promise<Connection> => {
     const { token, password } = credential ?? {};
@@ -42,6 +44,7 @@ export async function connect(
       url: target.url,
       token,
       password,
+      otherCredentials: () => findCredentials(parts),
       client,
       reconnect,
       connectTimeoutMs: Math.min(timeoutMs, 10_000),
@@ -60,13 +63,13 @@ export async function connect(
   }
   if (refused) {
     const { source, advice } = refused.credential;
-    throw refusal(refused.error, target, `The credential is from ${source}. ${advice}`);
+    throw refusal(refused.error, target, `The credential is from ${source}. ${unusable || advice}`);
   }
   try {
     return await open(undefined);
   } catch (error) {
     if (!isRefusal(error)) throw toCliError(error, target);
-    throw refusal(error, target, `No credential was found. Looked at ${placesSearched(parts)}`);
+    throw refusal(error, target, unusable || `No credential was found. Looked at ${placesSearched(parts)}`);
   }
 }
 

@@ -22,6 +22,10 @@ export const run: RunCommand = async (input) => {
   const watch = watchForEnd(platform);
   const server = await start(input);
   watch.onFailure((error) => server.log.error("uncaught error, stopping", { error }));
+  watch.onReload(() => {
+    server.log.info("SIGHUP: the configuration is read again");
+    void server.reload();
+  });
   if (input.screen.isTerminal) greet(input, server);
   const { reason, exitCode } = await Promise.race([watch.end, server.failed.catch(restartFailed)]);
   await server.close({ reason });
@@ -57,12 +61,22 @@ function flagsOf(args: Arguments): NonNullable<Parameters<typeof startGatewaySer
 function watchForEnd({ process }: Platform) {
   const end = Promise.withResolvers<Stopping>();
   let isEnding = false;
+  // Asked now: a terminal that has hung up is none any more.
+  const isOnTerminal = process.stdinIsTerminal || process.stderr.isTerminal;
+  let reload = (): void => {};
   let tell = (error: string): void => process.stderr.write(`uncaught error: ${error}\n`);
   process.onStopSignal((signal) => {
     // The second one is from somebody who does not want to wait.
     if (isEnding) process.exit(SIGNAL_EXIT[signal]);
     isEnding = true;
     end.resolve({ reason: `stopped by ${signal}`, exitCode: EXIT.ok });
+  });
+  process.onHangup(() => {
+    if (!isOnTerminal) return reload();
+    // A shell tells again what the system has told: a second one means no more than the first.
+    if (isEnding) return;
+    isEnding = true;
+    end.resolve({ reason: "stopped by SIGHUP", exitCode: EXIT.ok });
   });
   process.onUncaught((error) => {
     // Once: what follows an uncaught error is mostly its consequence.
@@ -71,7 +85,12 @@ function watchForEnd({ process }: Platform) {
     tell(error instanceof Error ? (error.stack ?? error.message) : String(error));
     end.resolve({ reason: "stopped by an internal error", exitCode: EXIT.failed });
   });
-  return { end: end.promise, onFailure: (work: (error: string) => void) => void (tell = work) };
+  return {
+    end: end.promise,
+    onFailure: (work: (error: string) => void) => void (tell = work),
+    // What is read while it starts is as new as it can be.
+    onReload: (work: () => void) => void (reload = work),
+  };
 }
 
 /** For a person at a terminal. The token is shown once, when it is made, and goes into no log. */

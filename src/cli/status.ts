@@ -49,8 +49,16 @@ export function describeStatus(
 type ConfigStatus = ResultOf<"status">["config"];
 
 /** What nobody may overlook. */
-function alarms({ valid, error, safeMode }: ConfigStatus): string[] {
+function alarms({ valid, error, safeMode, restartOwed }: ConfigStatus): string[] {
   if (valid && !safeMode) return [];
+  if (!safeMode && error?.message.startsWith("Cannot apply configuration")) {
+    // Nothing is wrong with how the file is written: what it asks for could not be had.
+    const failed =
+      restartOwed.length > 0
+        ? "RESTART FAILED: what needs one stays as it was"
+        : "CONFIGURATION NOT APPLIED: what was in force goes on";
+    return [failed, error.message, ""];
+  }
   const goesOn = safeMode
     ? "SAFE MODE: started on a copy of the last good configuration"
     : "CONFIGURATION INVALID: the last good configuration goes on";

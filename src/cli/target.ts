@@ -1,9 +1,8 @@
 import { PORT_DEFAULT } from "../config/values.ts";
-import { STATE_FILE } from "../gateway/names.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Platform } from "../ports.ts";
 import { type Arguments, usage } from "./args.ts";
-import { stateDirOf } from "./places.ts";
+import { readNote, toPort } from "./note.ts";
 import { programName } from "./program.ts";
 
 /** Where a client command connects. */
@@ -21,8 +20,6 @@ export type Target = {
 
 type Parts = { readonly platform: Platform; readonly args: Arguments };
 
-const STATE_FILE_BYTES_MAX = 4_096;
-
 /**
  * `--url`, else `CLAWDBOT_GATEWAY_URL`, else the gateway that runs here. @throws CliError usage for what is
  * no URL
@@ -38,10 +35,10 @@ export async function findTarget({ platform, args }: Parts): Promise<Target> {
   if (typed !== undefined) return { ...toNamed(typed, "--url"), isExplicit: true };
   const fromEnv = env["CLAWDBOT_GATEWAY_URL"]?.trim();
   if (fromEnv) return { ...toNamed(fromEnv, "CLAWDBOT_GATEWAY_URL"), isExplicit: false };
-  const running = await findRunning(platform, args);
+  const running = await readNote(platform, args);
   const port = running?.port ?? toPort(Number(env["CLAWDBOT_GATEWAY_PORT"])) ?? PORT_DEFAULT;
   return {
-    url: `ws://${running?.host ?? "127.0.0.1"}:${port}/ws`,
+    url: `ws://${toOwnHost(running?.url, platform.process)}:${port}/ws`,
     isLoopback: true,
     isExplicit: false,
     isGuess: running === undefined,
@@ -49,39 +46,14 @@ export async function findTarget({ platform, args }: Parts): Promise<Target> {
   };
 }
 
-type Place = { readonly host: string; readonly port: number };
-
-/** Where the running gateway listens, as it noted in its state directory. */
-async function findRunning({ files, process }: Platform, args: Arguments): Promise<Place | undefined> {
-  const path = `${stateDirOf(process, args)}/${STATE_FILE}`;
-  try {
-    const note: unknown = JSON.parse((await files.readText(path, STATE_FILE_BYTES_MAX)) ?? "{}");
-    const port = toPort(member(note, "port"));
-    return port === undefined ? undefined : { host: toOwnHost(member(note, "url"), process), port };
-  } catch {
-    // Unreadable or half written: as good as absent, the usual port is tried.
-    return undefined;
-  }
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
 /**
  * The address it is bound to, if that is this machine's now. A note may outlive its gateway and the address
  * be another machine's by then, which would be handed the token.
  */
-function toOwnHost(url: unknown, { addresses }: Pick<Platform["process"], "addresses">): string {
-  const host = typeof url === "string" && URL.canParse(url) ? new URL(url).hostname : "";
+function toOwnHost(url: string | undefined, { addresses }: Pick<Platform["process"], "addresses">): string {
+  const host = url !== undefined && URL.canParse(url) ? new URL(url).hostname : "";
   const isOwn = isLoopback(host) || addresses().includes(host.replace(/^\[(.*)\]$/, "$1"));
   return host !== "" && isOwn ? host : "127.0.0.1";
-}
-
-function toPort(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isInteger(value) && value > 0 && value < 65_536
-    ? value
-    : undefined;
 }
 
 /** Accepts what people have at hand: an address of the page, or just host and port. */
@@ -102,7 +74,7 @@ function toTarget(text: string, source: string): Pick<Target, "url" | "isLoopbac
 }
 
 /** By address, never by how a name begins: `127.evil.example` is anywhere. */
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   return (
     hostname === "localhost" || hostname === "[::1]" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)
   );

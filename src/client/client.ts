@@ -8,6 +8,7 @@ import { type ConnectParams, type Hello, KEYED_METHODS, PROTOCOL_VERSION } from 
 import type {
   AnyListener,
   CallArgs,
+  ClientCredential,
   ClientEvents,
   ClientOptions,
   ClientState,
@@ -49,6 +50,9 @@ class Client implements GatewayClient {
   readonly #tracker = createTracker();
   readonly #events = createListeners<[string, Readonly<Record<string, unknown>>, number | undefined]>();
   readonly #states = createListeners<[ClientState]>();
+  #credential: ClientCredential;
+  /** Those that have not been tried since the last connection. */
+  #others: AsyncIterator<ClientCredential> | undefined;
   #state: ClientState = { name: "idle" };
   #hello: Hello | undefined;
   #link: Link | undefined;
@@ -63,6 +67,7 @@ class Client implements GatewayClient {
 
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#credential = options;
     this.#reconnect = options.reconnect === false ? undefined : toReconnect(options.reconnect ?? {});
   }
 
@@ -159,7 +164,8 @@ class Client implements GatewayClient {
   }
 
   #connectParams(): ConnectParams {
-    const { token, password, client, scopes } = this.#options;
+    const { client, scopes } = this.#options;
+    const { token, password } = this.#credential;
     const auth = { token, password };
     return {
       minProtocol: PROTOCOL_VERSION,
@@ -175,6 +181,7 @@ class Client implements GatewayClient {
     const resync = this.#tracker.greet(hello.resume);
     this.#hello = hello;
     this.#isFirst = false;
+    this.#others = undefined;
     this.#readyAtMs = performance.now();
     this.#watch(hello);
     this.#become({ name: "ready", hello });
@@ -221,6 +228,8 @@ class Client implements GatewayClient {
       if (now - this.#readyAtMs >= STABLE_MS) this.#attempt = 0;
     }
     this.#readyAtMs = undefined;
+    const isRefused = error.code === "unauthorized" && !this.#isFirst && this.#reconnect;
+    if (isRefused && this.#options.otherCredentials) return void this.#tryOther(error);
     if (final || !this.#reconnect || (this.#isFirst && !this.#reconnect.first))
       return this.#end(error, "failed");
     const delayMs = Math.max(
@@ -231,6 +240,23 @@ class Client implements GatewayClient {
     this.#calls.lose(error);
     this.#become({ name: "waiting", delayMs, error });
     this.#retryTimer = setTimeout(() => this.#open(), delayMs);
+  }
+
+  /** The same gateway wants another credential than before: it may have been given a new one. */
+  async #tryOther(refusal: GatewayError): Promise<void> {
+    this.#calls.lose(refusal);
+    this.#become({ name: "waiting", delayMs: 0, error: refusal });
+    try {
+      this.#others ??= this.#options.otherCredentials?.()[Symbol.asyncIterator]();
+      const next = await this.#others?.next();
+      // Closed, or even connected anew, meanwhile.
+      if (this.#state.name !== "waiting" || this.#state.error !== refusal) return;
+      if (!next || next.done) return this.#end(refusal, "failed");
+      this.#credential = next.value;
+    } catch (error) {
+      return this.#end(toGatewayError(error), "failed");
+    }
+    this.#open();
   }
 
   #end(error: GatewayError, why: "asked" | "failed"): void {

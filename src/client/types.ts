@@ -11,6 +11,12 @@ export type ClientOptions = {
   readonly url: string;
   readonly token?: string | undefined;
   readonly password?: string | undefined;
+  /**
+   * Looks for others when a gateway that took the credential refuses it after a reconnect. They are tried in
+   * order until one is taken, which then takes the place of the first; with none left the client ends.
+   * Default: there are none.
+   */
+  readonly otherCredentials?: (() => AsyncIterable<ClientCredential>) | undefined;
   /** How this client shows itself to others. Default `{ id: "gateway-client" }`. */
   readonly client?: ConnectParams["client"];
   /** What to ask for, where that is less than the credential allows. Default: all it allows. */
@@ -21,6 +27,12 @@ export type ClientOptions = {
   readonly reconnect?: ReconnectOptions | false;
   /** A standard `WebSocket`, where it is not the global one. */
   readonly WebSocket?: WebSocketClass;
+};
+
+/** What a client presents. */
+export type ClientCredential = {
+  readonly token?: string | undefined;
+  readonly password?: string | undefined;
 };
 
 /** Where the client stands. `closed` is the end until `connect` is called again. */

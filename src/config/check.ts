@@ -109,7 +109,7 @@ function unknownKey({ leaves }: Walk, path: Path, { object, meta }: Owner): stri
   const moved = own(meta.moved, name);
   if (moved !== undefined) return `${cannot}: it is called ${quote(moved)} now`;
   const known = Object.keys(object.shape);
-  const sibling = nearest(name, [...known, ...(meta.unused ?? [])]);
+  const sibling = nearest(name, known);
   if (sibling !== undefined) {
     return `${cannot}: there is no such key, did you mean ${quote(keyOf([...path.slice(0, -1), sibling]))}`;
   }

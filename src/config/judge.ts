@@ -1,9 +1,10 @@
 import type { z } from "zod";
+import type { Finding } from "./check.ts";
 import { envNames } from "./env.ts";
 import type { Environment, Flag } from "./env.ts";
 import type { ConfigIssue } from "./issues.ts";
 import { composeLayers, type Layered, type Provenance } from "./layers.ts";
-import { type Leaf, leavesOf } from "./leaves.ts";
+import { keyOf, type Leaf, leavesOf } from "./leaves.ts";
 import { secretValues } from "./show/secrets.ts";
 import { type Config, rootSchema, type Sections } from "./schema.ts";
 import type { Source } from "./tree/source.ts";
@@ -18,6 +19,8 @@ export interface JudgeInput {
   readonly env: Environment;
   readonly flags: readonly Flag[];
   readonly overrides?: ReadonlyMap<string, unknown>;
+  /** What else would be wrong with a configuration that is right setting by setting. */
+  readonly check?: ((config: Config) => readonly Finding[]) | undefined;
 }
 
 export type Judgement = { readonly warnings: readonly ConfigIssue[] } & (
@@ -46,10 +49,30 @@ export function settingsOf(sections: Sections): Settings {
 }
 
 /** Lays the layers over each other and validates the whole. Never throws for what a person has written. */
-export function judge({ settings, source, ...input }: JudgeInput): Judgement {
+export function judge({ settings, source, check, ...input }: JudgeInput): Judgement {
   if (source && source.errors.length > 0) return { valid: false, errors: source.errors, warnings: [] };
   const files = { tree: source?.tree, secretFiles: source?.secretFiles ?? new Map() };
   const layered: Layered = composeLayers({ ...settings, ...input, ...files });
   if (!layered.valid) return layered;
+  const { config, provenance, warnings } = layered;
+  const errors = check?.(config).map((finding) => toIssue(finding, provenance, input.file)) ?? [];
+  if (errors.length > 0) return { valid: false, errors, warnings };
   return { ...layered, secrets: secretValues(settings.schema, layered.config) };
+}
+
+/** Said where the setting is from; a default is nobody's place but the whole file's. */
+function toIssue({ path, message }: Finding, provenance: Provenance, main: string): ConfigIssue {
+  const key = keyOf(path);
+  const [setting] = provenance.get(key) ?? [];
+  if (!setting || setting.layer === "default") return { layer: "file", file: main, key, message };
+  const { layer, file, line, column, name } = setting;
+  return {
+    layer,
+    key,
+    message,
+    ...(file !== undefined && { file }),
+    ...(line !== undefined && { line }),
+    ...(column !== undefined && { column }),
+    ...(name !== undefined && { name }),
+  };
 }

@@ -24,6 +24,11 @@ export interface Paths {
 
 const FILE_NAMES = ["moltbot.json", "clawdbot.json"] as const;
 
+/** The name the file had before; what is written has the newer one. */
+export function isOlderName(path: string): boolean {
+  return path.endsWith(`/${FILE_NAMES[1]}`);
+}
+
 /**
  * Where things are: flag, then environment, then the places of the system we replace. A state directory
  * that was named holds the configuration too, so that nothing of another installation is read.

@@ -160,11 +160,13 @@ class Reloader implements ConfigReloader {
     }
     if (!this.#isHopeless(plan, config)) this.#failed = undefined;
     const errors = this.#failed?.errors ?? [];
-    const isNews = changed.length > 0 || hash !== this.#latest.hash || !sameText(errors, this.#errors);
+    const before = this.#latest;
+    const isNews = changed.length > 0 || hash !== before.hash || !sameText(errors, this.#errors);
     this.#latest = snapshot;
     this.#errors = errors;
     this.#owed = plan.owed;
     const reloaded = { changed, hash, restartOwed: this.restartOwed() };
+    this.#warn(before.warnings);
     if (isNews) this.#tell(reloaded, plan);
     // One that goes on may yet fail with the very same.
     if (plan.restarts && !this.#failed) onRestart(() => !this.#failed && this.restartOwed().length > 0);
@@ -187,9 +189,15 @@ class Reloader implements ConfigReloader {
     await onHotReload(plan, withoutOwed(config, current(), plan.owed));
   }
 
+  /** Told once, wherever it stands by now. */
+  #warn(known: readonly ConfigIssue[]): void {
+    const told = new Set(known.map(({ message }) => message));
+    const fresh = this.#latest.warnings.filter(({ message }) => !told.has(message));
+    for (const warning of fresh) this.#options.log.warn(formatIssue(warning));
+  }
+
   #tell(reloaded: Reloaded, plan: ReloadPlan): void {
     const { log, onReloaded } = this.#options;
-    for (const warning of this.#latest.warnings) log.warn(formatIssue(warning));
     const names = (keys: readonly string[]): string | undefined => keys.join(", ") || undefined;
     log.info("configuration reloaded", {
       changed: names(reloaded.changed) ?? "nothing",

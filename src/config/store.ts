@@ -1,5 +1,6 @@
 import { LIMITS } from "../contract/limits.ts";
 import type { Crypto, Files } from "../ports.ts";
+import type { Finding } from "./check.ts";
 import type { Environment, Flag } from "./env.ts";
 import type { ConfigIssue } from "./issues.ts";
 import type { Judgement, Settings } from "./judge.ts";
@@ -36,6 +37,8 @@ export interface ConfigStoreOptions extends PathsInput {
   /** Reads the text of a `.env` file. */
   readonly parseEnv: (text: string) => Environment;
   readonly flags?: readonly Flag[];
+  /** What else has to hold for whoever uses the configuration. */
+  readonly check?: (config: Config) => readonly Finding[];
   /** What features add to the core's sections. */
   readonly sections?: () => Sections;
   /** What the schema, these sections included, makes of an empty file; spares a start to build it. */
@@ -158,6 +161,7 @@ class Store implements ConfigStore {
         env: this.#environment,
         flags,
         overrides: this.overrides,
+      check: this.#options.check,
       }),
     );
     const hash = hashOf([...(source?.texts.values() ?? [])], crypto);

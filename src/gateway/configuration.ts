@@ -1,5 +1,7 @@
+import { contradictionsIn } from "../config/contradictions.ts";
 import type { Flag } from "../config/env.ts";
 import { formatIssue } from "../config/issues.ts";
+import { isOlderName } from "../config/paths.ts";
 import { DEFAULTS } from "../config/defaults.ts";
 import type { ConfigIssue } from "../config/issues.ts";
 import { type ConfigStore, createConfigStore, type LoadedSnapshot } from "../config/store.ts";
@@ -32,6 +34,8 @@ export interface Loaded {
   readonly log: Log;
   /** Texts the log hides. */
   readonly secrets: string[];
+  /** What clients of this machine present, whatever the configuration says by now; one for the process. */
+  readonly localToken: string;
 }
 
 /** The configuration's files, with what this call says over them. */
@@ -52,6 +56,7 @@ export function openStore(port: number | undefined, platform: Platform, flags: G
     configPath: flags.config,
     stateDir: flags.stateDir,
     flags: given.filter((flag) => flag.value !== undefined),
+    check: contradictionsIn,
     sections: configSections,
     defaults: DEFAULTS,
   });
@@ -68,7 +73,8 @@ export async function loadConfiguration(
   const snapshot = loadedNow.valid ? loadedNow : await lastGood(platform, store, loadedNow);
   const errors = loadedNow.valid ? [] : loadedNow.errors;
   store.use(snapshot.config);
-  const secrets = [...snapshot.secrets];
+  const localToken = platform.crypto.secret();
+  const secrets = [...snapshot.secrets, localToken];
   const log = createLog({
     sink: platform.process.stderr,
     format: () => store.current().gateway.log.format,
@@ -83,7 +89,7 @@ export async function loadConfiguration(
     );
   }
   for (const warning of snapshot.warnings) log.warn(formatIssue(warning));
-  return { store, snapshot, errors, log, secrets };
+  return { store, snapshot, errors, log, secrets, localToken };
 }
 
 /** The copy of the last files that could be used. @throws StartError 78 when there is none */
@@ -104,7 +110,8 @@ async function lastGood(
 /** Converts what the system we replace has left, once; the files are ours to write by now. */
 export async function convertOld(platform: Platform, loaded: Loaded): Promise<Loaded> {
   const { snapshot, errors, store } = loaded;
-  if (!snapshot.source || errors.length > 0) return loaded;
+  const isOld = snapshot.source && (snapshot.source.changes.length > 0 || isOlderName(snapshot.path));
+  if (!isOld || errors.length > 0) return loaded;
   const { convertOldFiles } = await import("./convert-old-files.ts");
   if (!(await convertOldFiles(platform, loaded))) return loaded;
   const converted = await store.load();

@@ -1,6 +1,7 @@
 import { createCopies } from "../config/write/copies.ts";
 import { createConfigWriter, targetOf } from "../config/write/writer.ts";
-import type { Platform } from "../ports.ts";
+import type { SourceFile } from "../config/tree/tree.ts";
+import type { Log, Platform } from "../ports.ts";
 import type { Loaded } from "./configuration.ts";
 
 /**
@@ -17,30 +18,50 @@ export async function convertOldFiles(
   if (!source) return false;
   const json5 = source.files.filter(({ text, document }) => text !== document.text);
   const isOldName = targetOf(path, store) !== path;
-  for (const change of source.changes) log.info("configuration read as of today", { change });
+  for (const change of source.changes) log.info("old configuration understood", { change });
   if (json5.length === 0 && !isOldName) return false;
   const copies = createCopies({ ...platform, stateDir: store.paths.stateDir });
   const writer = createConfigWriter({ ...platform, store, copies });
   try {
-    for (const { path: old, text } of json5) {
-      // One with the older name stays as it is.
-      if (!isOldName || old !== path) await keepBeside(platform, old, text);
-    }
     const { after } = await writer.write({ kind: "convert" }, { baseHash: snapshot.hash });
-    log.info("configuration converted, the old file is kept beside it", { from: path, to: after.path });
-    return true;
+    if (isOldName) {
+      log.info("configuration written by its name of today, the old file stays", {
+        from: path,
+        to: after.path,
+      });
+    }
   } catch (error) {
     // A directory that may not be written is no reason not to start: all was read.
     const reason = error instanceof Error ? error.message : String(error);
     log.warn("configuration not converted, it is read as it is", { path, reason });
     return false;
   }
+  for (const { path: old, text } of json5) {
+    // One with the older name stays as it is.
+    if (!isOldName || old !== path) await tellKept(platform, log, { path: old, text });
+  }
+  return true;
 }
 
-async function keepBeside({ files }: Platform, path: string, text: string): Promise<void> {
+/** After the write: one that is refused leaves no copy behind. The backup has the text in any case. */
+async function tellKept(platform: Platform, log: Log, old: Pick<SourceFile, "path" | "text">): Promise<void> {
+  try {
+    const kept = await keepBeside(platform, old.path, old.text);
+    log.info("configuration converted from JSON5, what it was is kept", { path: old.path, kept });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn("configuration converted from JSON5, what it was is in the backup only", {
+      path: old.path,
+      reason,
+    });
+  }
+}
+
+/** @returns where */
+async function keepBeside({ files }: Platform, path: string, text: string): Promise<string> {
   for (let count = 1; ; count += 1) {
     const name = count === 1 ? `${path}.json5` : `${path}.${count}.json5`;
-    if (await files.writeNew(name, text)) return;
-    if ((await files.readText(name, Number.MAX_SAFE_INTEGER)) === text) return;
+    if (await files.writeNew(name, text)) return name;
+    if ((await files.readText(name, Number.MAX_SAFE_INTEGER)) === text) return name;
   }
 }

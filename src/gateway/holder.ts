@@ -10,6 +10,8 @@ const Holder = once(() =>
     port: z.int(),
     version: z.string(),
     startedAtMs: z.int(),
+    /** For clients of this machine; gone with the process. */
+    localToken: z.string(),
   }),
 );
 export type Holder = Output<typeof Holder>;

@@ -13,6 +13,8 @@ export interface FollowedConfig extends LiveConfig {
   prepare(): Promise<void>;
   /** The gateway has started: begins to look at the files. */
   follow(): Promise<void>;
+  /** Reads the files now; never rejects. */
+  reload(): Promise<void>;
   /** The gateway has restarted on what the files say; or, with the reason, it goes on as it was. */
   restarted(problem?: string): Promise<void>;
   /** What the files say, as far as it could be used. */
@@ -48,7 +50,12 @@ export function followConfiguration(parts: Omit<LiveParts, "follow">): FollowedC
   return {
     prepare: () => takeUpUnconfirmed().catch(failed),
     answers: async () => (await live()).answers,
-    restart: parts.restart,
+    restart: (isNow) =>
+      // What has just been saved counts, though the watch may not have told of it yet.
+      void live()
+        .then(({ reloader }) => reloader.reload())
+        .then(() => parts.restart(isNow))
+        .catch(failed),
     status: () => statusOf(loaded, loadedLive),
     latest: () => (loadedLive?.reloader.latest() ?? snapshot).config,
     async follow() {
@@ -58,13 +65,20 @@ export function followConfiguration(parts: Omit<LiveParts, "follow">): FollowedC
         log,
         pollMs: LIMITS.configPollMs,
         debounceMs: () => store.current().gateway.reload.debounceMs,
-        changed: () => void live().then(({ reloader }) => reloader.reload(), failed),
+        changed: () =>
+          void live()
+            .then(({ reloader }) => reloader.reload())
+            .catch(failed),
       });
       await watch.follow(snapshot.watched).catch(failed);
       loadedLive?.confirmation.inForce(true);
       // A file was read, so all that is loaded; and it works, which is worth a copy.
-      if (snapshot.source) (await live()).started();
+      if (snapshot.source) void live().then(({ started }) => started(), failed);
     },
+    reload: () =>
+      live()
+        .then(({ reloader }) => reloader.reload())
+        .then(() => undefined, failed),
     async restarted(problem) {
       const { reloader, confirmation } = await live();
       reloader.restarted(problem);

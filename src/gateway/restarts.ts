@@ -1,5 +1,4 @@
 import type { Config } from "../config/schema.ts";
-import { errorText } from "../contract/errors.ts";
 import type { Log, Stop } from "../ports.ts";
 
 /** As much of a running gateway as a restart has to do with. */
@@ -14,6 +13,8 @@ export interface Restartable {
 interface RestartsOptions<T extends Restartable> {
   /** Starts on the configuration in force, in the place of one that has stopped. */
   readonly start: (stopped: T | undefined) => Promise<T>;
+  /** Rejects when a restart on this configuration would fail; nothing has been stopped by then. */
+  readonly check: (target: Config) => Promise<void>;
   /** The configuration to restart on, and the one to go back to. */
   readonly target: () => Config;
   readonly current: () => Config;
@@ -30,7 +31,9 @@ export class Restarts<T extends Restartable> {
   #running: T | undefined;
   #wanted: "idle" | "now" | undefined;
   #isStillWanted: () => boolean = always;
+  /** What can not be interrupted: one stops, another starts. */
   #work: Promise<void> | undefined;
+  #attempt: Promise<void> | undefined;
   #isStopping = false;
   #stopWatch: Stop = () => {};
   #isClosed = false;
@@ -59,6 +62,10 @@ export class Restarts<T extends Restartable> {
   /** Rejects should a restart fail for good: not even as it was could it start. */
   get failed(): Promise<never> {
     return this.#failed.promise;
+  }
+
+  get hasStarted(): boolean {
+    return this.#running !== undefined;
   }
 
   get running(): T {
@@ -96,10 +103,11 @@ export class Restarts<T extends Restartable> {
     this.#isClosed = true;
     this.#stopWatch();
     await this.#work;
+    await this.#attempt;
   }
 
   #check(): void {
-    if (this.#wanted === undefined || this.#work || this.#isClosed) return;
+    if (this.#wanted === undefined || this.#work || this.#attempt || this.#isClosed) return;
     this.#stopWatch();
     const { running } = this;
     if (this.#wanted === "idle" && running.busy() > 0) {
@@ -108,31 +116,56 @@ export class Restarts<T extends Restartable> {
     }
     this.#wanted = undefined;
     if (!this.#isStillWanted()) return;
-    this.#work = this.#restart().finally(() => {
-      this.#work = undefined;
+    this.#attempt = this.#try().finally(() => {
+      this.#attempt = undefined;
       this.#check();
     });
   }
 
+  /** The one that runs is stopped only for what has a chance. */
+  async #try(): Promise<void> {
+    const { target, onRestarted, log } = this.#options;
+    const hopeless = await this.#problem(target());
+    if (this.#isClosed) return;
+    if (hopeless !== undefined) {
+      log.error("no restart: it would fail", { error: hopeless });
+      return onRestarted(hopeless);
+    }
+    this.#work = this.#restart().finally(() => (this.#work = undefined));
+    await this.#work;
+  }
+
   async #restart(): Promise<void> {
-    const { current, target, use, start, onRestarted, log } = this.#options;
+    const { current, target, use, onRestarted, log } = this.#options;
     this.#isStopping = true;
     log.info("gateway restarting");
     await this.running.stop("gateway restarting").finally(() => (this.#isStopping = false));
     const before = current();
+    use(target());
+    const problem = await this.#startAgain();
+    if (problem === undefined) return onRestarted();
+    log.error("restart failed, going back to the configuration of before", { error: problem });
+    use(before);
+    const again = await this.#startAgain();
+    if (again === undefined) await onRestarted(problem);
+    else this.#failed.reject(new Error(again));
+  }
+
+  async #startAgain(): Promise<string | undefined> {
     try {
-      use(target());
-      this.#running = await start(this.#running);
-      return await onRestarted();
+      this.#running = await this.#options.start(this.#running);
+      return undefined;
     } catch (error) {
-      log.error("restart failed, going back to the configuration of before", { error: errorText(error) });
-      use(before);
-      try {
-        this.#running = await start(this.#running);
-        await onRestarted(error instanceof Error ? error.message : String(error));
-      } catch (again) {
-        this.#failed.reject(again);
-      }
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  async #problem(config: Config): Promise<string | undefined> {
+    try {
+      await this.#options.check(config);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
     }
   }
 }

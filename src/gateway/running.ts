@@ -6,7 +6,7 @@ import { LIMITS } from "../contract/limits.ts";
 import type { Platform } from "../ports.ts";
 import { AGENT_SECTIONS, type Agents } from "./agents.ts";
 import type { Restartable } from "./restarts.ts";
-import type { GatewayRuntimeConfig } from "./runtime-config.ts";
+import { type GatewayRuntimeConfig, resolveGatewayRuntimeConfig } from "./runtime-config.ts";
 import type { GatewayRuntimeState } from "./runtime-state.ts";
 import type { Handlers } from "./sockets.ts";
 
@@ -21,7 +21,7 @@ interface Parts {
 
 /** Everything between the configuration and the clients: what a restart replaces. */
 export interface Running extends Parts, Restartable {
-  /** Refuses new work, tells clients, gives what runs `drainMs`, closes. */
+  /** Refuses new work, tells clients, gives what runs `drainMs`, closes. Once; later calls wait for the first. */
   stop(reason: string, options?: StopOptions): Promise<void>;
 }
 
@@ -43,20 +43,33 @@ export function createRunning({ timers }: Platform, parts: Parts, stop: () => Pr
     });
   }
 
+  let stopping: Promise<void> | undefined;
+
+  async function stopNow(
+    reason: string,
+    { drainMs, restartExpectedMs }: Required<StopOptions>,
+  ): Promise<void> {
+    const refuse = (): void => {
+      for (const listener of handlers.listeners) listener.refuse();
+    };
+    handlers.stopAccepting();
+    // Before a restart the port answers until the last moment: what runs may take a while to end.
+    if (restartExpectedMs === 0) refuse();
+    state.hub.broadcast("shutdown", { reason, restartExpectedMs });
+    await Promise.all([state.runs.stop(drainMs), within(drainMs, state.dispatcher.idle())]);
+    refuse();
+    state.hub.closeAll(CLOSE.shutdown, reason);
+    const graceMs = restartExpectedMs === 0 ? LIMITS.closeGraceMs : LIMITS.restartGraceMs;
+    await within(graceMs, handlers.admission.empty());
+    await stop();
+  }
+
   return {
     ...parts,
     busy: () => state.runs.counts().active + state.runs.counts().queued,
     onBusy: (work) => state.runs.onCounts(work),
-    async stop(reason, { drainMs = LIMITS.drainMs, restartExpectedMs = LIMITS.restartExpectedMs } = {}) {
-      handlers.stopAccepting();
-      for (const listener of handlers.listeners) listener.refuse();
-      state.hub.broadcast("shutdown", { reason, restartExpectedMs });
-      await Promise.all([state.runs.stop(drainMs), within(drainMs, state.dispatcher.idle())]);
-      state.hub.closeAll(CLOSE.shutdown, reason);
-      const graceMs = restartExpectedMs === 0 ? LIMITS.closeGraceMs : LIMITS.restartGraceMs;
-      await within(graceMs, handlers.admission.empty());
-      await stop();
-    },
+    stop: (reason, { drainMs = LIMITS.drainMs, restartExpectedMs = LIMITS.restartExpectedMs } = {}) =>
+      (stopping ??= stopNow(reason, { drainMs, restartExpectedMs })),
   };
 }
 
@@ -73,4 +86,26 @@ export async function applyHot(
     () => store.use(before),
   );
   if (plan.features.some((name) => AGENT_SECTIONS.includes(name))) agents.renew();
+}
+
+interface Place {
+  readonly target: Config;
+  readonly stateDir: string;
+  readonly running: Running;
+}
+
+/**
+ * Whether a gateway could listen where this configuration wants it, as far as that can be tried while another
+ * one listens. @throws StartError, ListenError
+ */
+export async function checkPlace(platform: Platform, { target, stateDir, running }: Place): Promise<void> {
+  const { hostnames, port } = await resolveGatewayRuntimeConfig(target, { ...platform, stateDir });
+  const [hostname] = hostnames;
+  const { config, handlers } = running;
+  const isSamePort = port === config.port || handlers.listeners.some((listener) => listener.port === port);
+  if (isSamePort && config.hostnames[0] === hostname) return;
+  const fetch = (): Response => new Response(null, { status: 503 });
+  // The port is ours where it does not change, so that only the address can be tried.
+  const probe = await platform.serve({ ...handlers.serve, fetch, hostname, port: isSamePort ? 0 : port });
+  await probe.stop();
 }

@@ -1,3 +1,4 @@
+import { authModeOf, contradictionsIn } from "../config/contradictions.ts";
 import type { Config } from "../config/schema.ts";
 import { toBind } from "../config/values.ts";
 import { LIMITS } from "../contract/limits.ts";
@@ -32,9 +33,6 @@ interface Machine {
   readonly process: Pick<Process, "addresses" | "hostname">;
 }
 
-/** What is written where a secret should be when a script's variable was empty. @source THREATS T31 */
-const NO_SECRETS = ["undefined", "null", "none", "changeme"];
-
 /**
  * Decides where to listen and how clients prove themselves. @throws StartError 78 rather than widen
  * anything
@@ -44,21 +42,12 @@ export async function resolveGatewayRuntimeConfig(
   machine: Machine,
 ): Promise<GatewayRuntimeConfig> {
   const { gateway } = config;
-  if (gateway.mode === "remote") {
-    throw refused(
-      'Cannot start: gateway.mode is "remote", so this configuration is for clients of a gateway elsewhere',
-    );
-  }
+  const [contradiction] = contradictionsIn(config);
+  if (contradiction) throw refused(contradiction.message);
   const hostnames = addressesOf(gateway.bind, machine.process);
   const isLoopback = hostnames.every(isLoopbackAddress);
   const token = await tokenOf(config, machine);
   const auth = policyOf(config, token);
-  if (auth.mode === "none" && !isLoopback) {
-    throw refused(
-      `Cannot listen on ${hostnames[0]} without authentication: set gateway.auth.mode to "token", or gateway.bind to "loopback"`,
-    );
-  }
-  if (auth.mode !== "none") checkSecret(auth, isLoopback);
   return {
     port: gateway.port,
     hostnames,
@@ -93,24 +82,15 @@ function isTailnetAddress(address: string): boolean {
   return isIpv4(address) && first === 100 && second >= 64 && second < 128;
 }
 
-type Auth = Config["gateway"]["auth"];
-
-function modeOf(auth: Auth): AuthPolicy["mode"] {
-  return auth.mode ?? (auth.password !== undefined && auth.token === undefined ? "password" : "token");
-}
-
 function policyOf({ gateway: { auth } }: Config, token: GatewayToken | undefined): AuthPolicy {
-  const mode = modeOf(auth);
+  const mode = authModeOf(auth);
   if (mode === "none") return { mode };
-  if (mode === "token") return { mode, secret: token?.value ?? "" };
-  if (auth.password === undefined)
-    throw refused('Cannot start: gateway.auth.mode is "password" and gateway.auth.password is not set');
-  return { mode, secret: auth.password };
+  return { mode, secret: (mode === "token" ? token?.value : auth.password) ?? "" };
 }
 
 /** The configured token, or the one in the state directory, made there at the first start. */
 async function tokenOf({ gateway: { auth } }: Config, machine: Machine): Promise<GatewayToken | undefined> {
-  if (modeOf(auth) !== "token") return undefined;
+  if (authModeOf(auth) !== "token") return undefined;
   if (auth.token !== undefined) return { value: auth.token, created: false };
   const { files, crypto, stateDir } = machine;
   const path = `${stateDir}/${TOKEN_FILE}`;
@@ -120,18 +100,6 @@ async function tokenOf({ gateway: { auth } }: Config, machine: Machine): Promise
   const value = text?.trim() ?? "";
   if (value.length >= LIMITS.secretCharsMin) return { value, created: false };
   throw refused(`Cannot use token file "${path}": it holds no token; remove it and a new one is made`);
-}
-
-function checkSecret({ mode, secret }: Exclude<AuthPolicy, { mode: "none" }>, isLoopback: boolean): void {
-  const key = `gateway.auth.${mode}`;
-  if (secret.trim() === "" || NO_SECRETS.includes(secret.trim().toLowerCase())) {
-    throw refused(`Cannot start: ${key} is empty or a placeholder`);
-  }
-  if (secret.length < LIMITS.secretCharsMin && !isLoopback) {
-    throw refused(
-      `Cannot listen beyond loopback: ${key} is shorter than ${LIMITS.secretCharsMin} characters`,
-    );
-  }
 }
 
 function refused(line: string): StartError {

@@ -47,7 +47,7 @@ export function attachGatewayWsHandlers(parts: AttachParts): Handlers {
   const connection: ConnectionParts = {
     ...platform,
     ...state,
-    authenticator: new Authenticator(config.auth, platform),
+    authenticator: new Authenticator(config.auth, platform, loaded.localToken),
     log,
     server: {
       name: "gateway",

@@ -4,7 +4,8 @@ import process from "node:process";
 export function parseEnv(text: string): Record<string, string> {
   // Most have no such file, and the module is not needed otherwise.
   const { parseEnv: parse } = process.getBuiltinModule("node:util");
+  const lines = text.replace(/^\uFEFF/, "");
   return Object.fromEntries(
-    Object.entries(parse(text)).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+    Object.entries(parse(lines)).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );
 }

@@ -113,7 +113,8 @@ function readUpTo(fd: number, bytesMax: number): Uint8Array {
 
 function decode(path: string, bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    // A byte order mark stays, or what is read and written again would lose it.
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw new Error(`Cannot read file "${path}": it is not UTF-8 text`, { cause });
   }

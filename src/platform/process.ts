@@ -52,6 +52,7 @@ export function createProcess({ stdout, stderr, isTerminal }: ProcessParts): Pro
       const stops = STOP_SIGNALS.map((signal) => on(signal, () => tell(signal)));
       return () => stops.forEach((stop) => stop());
     },
+    onHangup: (work) => on("SIGHUP", () => work()),
     onUncaught(work) {
       const stops = [on("uncaughtException", work), on("unhandledRejection", work)];
       return () => stops.forEach((stop) => stop());

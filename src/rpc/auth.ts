@@ -2,7 +2,7 @@ import type { Scope } from "../contract/define.ts";
 import { RpcError } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Clock, Crypto } from "../ports.ts";
-import { addressKey } from "./address.ts";
+import { addressKey, isLoopbackAddress } from "./address.ts";
 import { ALL_SCOPES } from "./scopes.ts";
 
 /** How clients prove themselves; each mode excludes the others. */
@@ -29,23 +29,32 @@ type Failures = { count: number; readonly sinceMs: number };
 
 /**
  * The one place that compares secrets, behind the one limiter that counts wrong ones. Loopback is an
- * address like any other; an address never authenticates.
+ * address like any other; an address never authenticates. It only narrows: the local token, which is in a
+ * file that nobody but the owner can read, counts from nowhere else. What a reverse proxy on this machine
+ * passes on comes from loopback too, and needs the token like everybody.
  *
  * @source PROTOCOL §3, §6; THREATS T3, T4, T8, T11
  */
 export class Authenticator {
   readonly #policy: AuthPolicy;
   readonly #digest: Uint8Array;
+  readonly #localDigest: Uint8Array | undefined;
   readonly #clock: Clock;
   readonly #crypto: Crypto;
   /** Oldest first. */
   readonly #failures = new Map<string, Failures>();
 
-  constructor(policy: AuthPolicy, ports: { readonly clock: Clock; readonly crypto: Crypto }) {
+  /** @param localToken accepted besides the policy's secret, as a token, from this machine only */
+  constructor(
+    policy: AuthPolicy,
+    ports: { readonly clock: Clock; readonly crypto: Crypto },
+    localToken?: string,
+  ) {
     this.#policy = policy;
     this.#clock = ports.clock;
     this.#crypto = ports.crypto;
     this.#digest = ports.crypto.sha256(policy.mode === "none" ? "" : policy.secret);
+    this.#localDigest = localToken === undefined ? undefined : ports.crypto.sha256(localToken);
   }
 
   /** @returns what the credential allows, or why not: `unauthorized`, or `busy` after too many wrong ones */
@@ -54,10 +63,12 @@ export class Authenticator {
     if (mode === "none") return { credential: "none", scopes: ALL_SCOPES };
     const limited = this.#limited(address);
     if (limited) return limited;
+    // The same name as the secret's: what a client began with one of them goes on with the other.
+    const grant: Grant = { credential: mode, scopes: ALL_SCOPES };
+    if (isLoopbackAddress(address) && this.#matches(credentials.token, this.#localDigest)) return grant;
     const given = mode === "token" ? credentials.token : credentials.password;
     if (given === undefined || given === "") return missing(mode, credentials);
-    if (given.length <= LIMITS.secretCharsMax && this.#matches(given))
-      return { credential: mode, scopes: ALL_SCOPES };
+    if (this.#matches(given, this.#digest)) return grant;
     this.#count(address);
     return new RpcError("unauthorized", `Cannot authenticate: the ${mode} does not match`, {
       details: { reason: "mismatch" },
@@ -65,8 +76,9 @@ export class Authenticator {
   }
 
   /** Digests have one length, so the comparison takes one time whatever was sent. */
-  #matches(given: string): boolean {
-    return this.#crypto.equal(this.#crypto.sha256(given), this.#digest);
+  #matches(given: string | undefined, digest: Uint8Array | undefined): boolean {
+    if (given === undefined || given.length > LIMITS.secretCharsMax || !digest) return false;
+    return this.#crypto.equal(this.#crypto.sha256(given), digest);
   }
 
   #limited(address: string): RpcError | undefined {

@@ -19,7 +19,8 @@ export const edit: RunCommand = async (input) => {
   try {
     return await editCopy({ input, ...begun, copy });
   } catch (error) {
-    if ((await copy.read()) !== begun.text) throw withPlace(error, copy.path);
+    const left = await copy.read();
+    if (left !== undefined && left !== begun.text) throw withPlace(error, copy.path);
     await copy.remove();
     throw error;
   }
@@ -41,6 +42,11 @@ async function editCopy(editing: Editing): Promise<number> {
     await runEditor(input.platform, copy.path);
     const edited = await copy.read();
     if (edited === text) return unchanged(editing);
+    if (edited === undefined) {
+      throw new CliError(EXIT.failed, "Cannot edit configuration: the file is gone", {
+        hint: "Nothing has been written",
+      });
+    }
     const mistakes = [...(await mistakesIn(edited, copy.path))];
     if (mistakes.length === 0) {
       const code = await withDesk(input, (desk) => write(editing, desk, { raw: edited, mistakes }));

@@ -6,7 +6,8 @@ import { CliError } from "../errors.ts";
 /** A text in a file of its own that nobody else can read. */
 export interface Copy {
   readonly path: string;
-  read(): Promise<string>;
+  /** Undefined when the file is gone. */
+  read(): Promise<string | undefined>;
   remove(): Promise<void>;
 }
 
@@ -25,7 +26,7 @@ export async function makeCopy(
   await files.writeNew(copy, text);
   return {
     path: copy,
-    read: async () => (await files.readText(copy, LIMITS.configBytesMax)) ?? "",
+    read: () => files.readText(copy, LIMITS.configBytesMax),
     remove: () => files.removeDir(directory),
   };
 }
@@ -59,6 +60,7 @@ function commandOf(editor: string, path: string): [string, ...string[]] {
  * runs, and takes its keys.
  */
 export async function asksAgain({ process }: Platform): Promise<boolean> {
-  const script = `printf 'Edit again? [Y/n] '; read -r answer && case "$answer" in [nN]*) exit 1;; esac`;
+  const answers = `case "$answer" in [nN]*) exit 1;; [yY]*|"") exit 0;; esac`;
+  const script = `while printf 'Edit again? [Y/n] '; do read -r answer || exit 1; ${answers}; done`;
   return (await process.runInTerminal(["sh", "-c", script])) === 0;
 }

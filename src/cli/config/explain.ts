@@ -7,7 +7,7 @@ import { configSections } from "../../features/contracts.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import type { CommandInput, RunCommand } from "../command.ts";
 import { type Desk, type ResultOf, withDesk } from "./desk.ts";
-import { invalid } from "./failures.ts";
+import { invalid, warnUnusable } from "./failures.ts";
 import { valueText } from "./outcome.ts";
 
 /** Tells where values are from. */
@@ -19,6 +19,7 @@ export const explain: RunCommand = (input) =>
     const inside = path ? leaves.filter((leaf) => isInside(leaf, path)) : [];
     const { config, valid, issues } = await desk.call("config.get", {});
     if (!valid && !desk.gateway) throw invalid(issues);
+    if (!valid) warnUnusable(input.screen, issues);
     if (key !== undefined && inside.length === 0) return explainOne(input, desk, key);
     const keys = [...new Set([...inside.map((leaf) => leaf.key), ...keysIn(config, path ?? [], leaves)])];
     const all = await Promise.all(keys.map((one) => desk.call("config.explain", { key: one })));

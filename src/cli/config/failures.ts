@@ -4,6 +4,7 @@ import { EXIT } from "../../gateway/errors.ts";
 import { toCliError } from "../connect.ts";
 import { CliError } from "../errors.ts";
 import { formatProblem } from "../problem.ts";
+import type { Screen } from "../screen.ts";
 import type { Target } from "../target.ts";
 import type { Problem } from "./desk.ts";
 
@@ -50,4 +51,10 @@ function isText(value: object, name: string): boolean {
 export function invalid(problems: readonly Problem[]): CliError {
   const message = problems.map(formatProblem).join("\n") || "Cannot use configuration";
   return new CliError(EXIT.config, message, { code: "invalid_params" });
+}
+
+/** What is shown is not what the file says. */
+export function warnUnusable({ problem }: Pick<Screen, "problem">, issues: readonly Problem[]): void {
+  for (const issue of issues) problem(formatProblem(issue));
+  problem("The file cannot be used as it is: this is the last good configuration, which goes on");
 }

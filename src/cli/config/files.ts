@@ -26,6 +26,8 @@ export interface ConfigFiles {
   readonly copies: Copies;
   /** The variables that are not set here, as of the last reading. */
   unset(): readonly ConfigIssue[];
+  /** The same of one reading. */
+  unsetOf(snapshot: Snapshot): readonly ConfigIssue[];
 }
 
 /**
@@ -50,12 +52,23 @@ export function openConfigFiles(
   };
   const store = createConfigStore(options);
   let unset: readonly ConfigIssue[] = [];
+  const unsetIn = new WeakMap<Snapshot, readonly ConfigIssue[]>();
 
   async function read(texts?: Texts): Promise<Snapshot> {
     const snapshot = await store.readConfigFileSnapshot(texts);
     const found = snapshot.valid ? [] : snapshot.errors.filter(isUnset);
     // What is not written yet may never be.
     if (!texts) unset = found;
+    const standing = await standIn(snapshot, found, texts);
+    unsetIn.set(standing, found);
+    return standing;
+  }
+
+  async function standIn(
+    snapshot: Snapshot,
+    found: readonly ConfigIssue[],
+    texts: Texts | undefined,
+  ): Promise<Snapshot> {
     if (snapshot.valid || found.length === 0) return snapshot;
     const env = { ...standIns(found), ...options.env };
     const again = await createConfigStore({ ...options, env }).readConfigFileSnapshot(texts);
@@ -67,7 +80,12 @@ export function openConfigFiles(
   }
 
   const copies = createCopies({ ...platform, stateDir: store.paths.stateDir });
-  return { store: withReading(store, read), copies, unset: () => unset };
+  return {
+    store: withReading(store, read),
+    copies,
+    unset: () => unset,
+    unsetOf: (snapshot) => unsetIn.get(snapshot) ?? [],
+  };
 }
 
 function withReading(

@@ -3,8 +3,7 @@ import { usage } from "../args.ts";
 import type { CommandInput, RunCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { type Desk, type ResultOf, withDesk } from "./desk.ts";
-import { formatProblem } from "../problem.ts";
-import { invalid } from "./failures.ts";
+import { invalid, warnUnusable } from "./failures.ts";
 
 /** Prints what is in force, or the text of the file. */
 export const get: RunCommand = (input) =>
@@ -15,10 +14,7 @@ async function printValue({ screen, args }: CommandInput, desk: Desk): Promise<n
   const { valid, issues, config } = await desk.call("config.get", key === undefined ? {} : { key });
   // Without a gateway nothing is in force, and nothing can be.
   if (!valid && !desk.gateway) throw invalid(issues);
-  if (!valid) {
-    for (const issue of issues) screen.problem(formatProblem(issue));
-    screen.problem("The file cannot be used as it is: this is the last good configuration, which goes on");
-  }
+  if (!valid) warnUnusable(screen, issues);
   if (config === undefined) throw new CliError(EXIT.failed, `Cannot get "${key}": it is not set`);
   screen.line(screen.foreign(textOf(config, args.has("json"))));
   return EXIT.ok;

@@ -33,7 +33,7 @@ export async function tellOutcome(
   if (!args.has("json")) {
     describe(input, { outcome, rows, inForce, isDown: !desk.gateway, restarts: Boolean(restarts) });
   }
-  if (!desk.gateway) tellDown(screen, outcome.path, desk.warnings());
+  if (!desk.gateway) tellDown(screen, desk.warnings(), { outcome, rows, inForce });
   const restarted = restarts && (await restartGateway(input, restarts, true));
   if (args.has("json")) screen.line(JSON.stringify({ ...outcome, ...(restarted && { restarted }) }));
   else if (restarted) tellRestart(screen, restarted);
@@ -48,8 +48,8 @@ interface Told extends Change {
 function describe({ platform, screen }: CommandInput, told: Told): void {
   const { outcome, rows } = told;
   const program = programName(platform);
-  const others = outcome.changed.filter((key) => !rows.some(({ path }) => isAround(key, keyOf(path))));
-  const isNothing = rows.length === 0 && others.length === 0 && outcome.backup === undefined;
+  const others = othersOf(told);
+  const isNothing = changesNothing(told);
   const lines = [
     ...describeRows(rows, screen),
     ...others.map((key) => screen.bold(key)),
@@ -61,6 +61,15 @@ function describe({ platform, screen }: CommandInput, told: Told): void {
       : [screen.dim(`to undo: ${program} config rollback ${outcome.backup}`)]),
   ];
   for (const line of lines) screen.line(line);
+}
+
+function othersOf({ outcome, rows }: Change): string[] {
+  return outcome.changed.filter((key) => !rows.some(({ path }) => isAround(key, keyOf(path))));
+}
+
+function changesNothing(change: Change): boolean {
+  const { outcome, rows } = change;
+  return rows.length === 0 && othersOf(change).length === 0 && outcome.backup === undefined;
 }
 
 /** One of two keys is the other, or a part of it. */
@@ -110,7 +119,9 @@ export function valueText(value: unknown, charsMax = VALUE_CHARS_MAX): string {
   return text.length <= charsMax ? text : `${text.slice(0, charsMax - 1)}…`;
 }
 
-function tellDown(screen: Screen, path: string, warnings: readonly Problem[]): void {
+function tellDown(screen: Screen, warnings: readonly Problem[], change: Change): void {
+  const { path } = change.outcome;
+  if (changesNothing(change)) return screen.problem(`gateway not running: the file ${path} stays as it is`);
   screen.problem(`gateway not running: written to the file ${path}`);
   if (warnings.length === 0) return;
   const names = unsetNames(warnings).join(", ");

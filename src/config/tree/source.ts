@@ -147,7 +147,7 @@ async function readSecrets(value: unknown, directory: string, { files, home }: S
 async function readSecret(path: string, files: SourceParts["files"]): Promise<SecretFile> {
   try {
     const text = await files.readText(path, LIMITS.secretCharsMax);
-    return text === undefined ? { error: `there is no "${path}"` } : { text };
+    return text === undefined ? { error: `there is no "${path}"` } : { text: text.replace(/^\uFEFF/, "") };
   } catch (error) {
     return { error: reasonOf(error) };
   }

@@ -2,6 +2,7 @@ import { createScanner } from "jsonc-parser";
 import { readDocument } from "../text/document.ts";
 import { EditError, type TextChange } from "../text/edit.ts";
 import { isEqual } from "../equal.ts";
+import { valueAt } from "../layers.ts";
 import { isObject, keyOf, quote } from "../leaves.ts";
 import type { Path } from "../leaves.ts";
 import { migrateDraft, migrateLegacyConfig } from "../migrations/migrate.ts";
@@ -54,6 +55,7 @@ export function rewrite(files: Files, intent: Intent): Rewritten {
   const changes = [...converted.map(({ path }) => `converted "${path}" from JSON5`), ...migrateDraft(draft)];
   if (!isEqual(draft.value(), before)) throw forbidden("its old keys are written in several files");
   const { after, mayGo } = wanted(intent, before);
+  refuseOldNames(intent, after);
   refuseDrops(before, after, mayGo);
   for (const change of fewEnough(changesOf(before, after), draft.texts)) draft.change(change);
   if (!isEqual(draft.value(), after))
@@ -176,6 +178,27 @@ function refuseDrops(before: unknown, after: unknown, mayGo: readonly Path[]): v
   throw new EditError(
     `Cannot write configuration: it would drop ${names.slice(0, 5).join(", ")}${rest}, which nobody named`,
   );
+}
+
+/** What is written by an old name would be moved away, or ignored, the next time it is read. */
+function refuseOldNames(intent: Intent, after: unknown): void {
+  if ((intent.kind !== "set" && intent.kind !== "patch") || !isObject(after)) return;
+  const named = intent.kind === "set" ? [intent.path] : leavesOf(intent.patch, []);
+  const { config, changes } = migrateLegacyConfig(after);
+  const old = droppedKeys(after, config).find((path) => {
+    // An element is not gone because its id is said otherwise, and empty text takes a choice back.
+    const isKey = typeof path.at(-1) === "string" && valueAt(after, path) !== "";
+    return isKey && named.some((one) => startsWith(path, one));
+  });
+  if (!old) return;
+  const key = quote(keyOf(old));
+  const change = changes.find((one) => one.includes(key)) ?? changes[0] ?? "it would be ignored";
+  throw new EditError(`Cannot set ${key}: it is an old name, ${change}`);
+}
+
+function leavesOf(patch: unknown, path: Path): Path[] {
+  if (!isObject(patch)) return patch === null ? [] : [path];
+  return Object.entries(patch).flatMap(([name, value]) => leavesOf(value, [...path, name]));
 }
 
 function startsWith(path: Path, start: Path): boolean {

@@ -6,7 +6,9 @@ import { readDocument } from "../text/document.ts";
 import { directoryOf } from "../tree/file-names.ts";
 import type { ConfigIssue } from "../issues.ts";
 import { isMistake } from "../layers.ts";
+import { quote } from "../leaves.ts";
 import { removeLeftovers } from "./leftovers.ts";
+import { type Original, originalOf } from "./before-migration.ts";
 import { type Intent, rewrite } from "./rewrite.ts";
 import type { ConfigStore, Snapshot, Texts } from "../store.ts";
 import type { SourceFile } from "../tree/tree.ts";
@@ -28,11 +30,13 @@ export class WriteRefused extends Error {
 interface WriterOptions {
   readonly store: ConfigStore;
   readonly copies: Copies;
-  readonly files: Pick<Files, "readText" | "replace" | "remove" | "list" | "ensurePrivateDir">;
+  readonly files: Pick<Files, "readText" | "replace" | "writeNew" | "remove" | "list" | "ensurePrivateDir">;
   readonly timers: Timers;
   /** Keeps other programs out while it is held. */
   readonly lock: (path: string) => Stop | undefined;
 }
+
+type Judged = Pick<Written, "before" | "after" | "changes">;
 
 /** What a write would do, or has done. */
 export interface Written {
@@ -102,7 +106,8 @@ class Writer implements QuietWriter {
       const { texts, changes } = this.#textsOf(before, intent);
       const after = await this.#judged(texts, options);
       refuseHidden(before, after);
-      return { ...(await this.#put({ before, after }, texts)), changes };
+      const original = originalOf(before, intent, { texts, changes });
+      return await this.#put({ before, after, changes }, texts, original);
     });
   }
 
@@ -118,7 +123,7 @@ class Writer implements QuietWriter {
       const now = before.source?.texts;
       const texts = new Map([...kept].filter(([path, text]) => now?.get(path) !== text));
       const after = await this.#judged(texts, options);
-      return { ...(await this.#put({ before, after }, texts)), changes: [] };
+      return await this.#put({ before, after, changes: [] }, texts);
     });
   }
 
@@ -180,10 +185,11 @@ class Writer implements QuietWriter {
   }
 
   /** Writes, after a backup, and puts back what was there should the disk refuse a part. */
-  async #put(judged: Pick<Written, "before" | "after">, texts: Texts): Promise<Omit<Written, "changes">> {
+  async #put(judged: Judged, texts: Texts, original?: Original): Promise<Written> {
     const { copies, files } = this.#options;
     const kept = judged.before.source?.texts ?? new Map<string, string>();
     const done = new Map<string, string>();
+    const changes = [...judged.changes];
     let backup: string | undefined;
     try {
       // We hold the lock: nobody is in the middle of writing these.
@@ -193,6 +199,10 @@ class Writer implements QuietWriter {
         await files.replace(path, text);
         done.set(path, text);
       }
+      if (original && (await files.writeNew(original.path, original.text))) {
+        done.set(original.path, original.text);
+        changes.push(`kept what it was in ${quote(original.path)}`);
+      }
     } catch (error) {
       await this.#undo(kept, done);
       if (backup !== undefined) await copies.discard(backup);
@@ -200,7 +210,7 @@ class Writer implements QuietWriter {
     }
     // It is written: a backup too many is no reason to say anything else.
     if (backup !== undefined) await copies.prune().catch(() => {});
-    return { ...judged, backup, undo: () => this.#alone(() => this.#undo(kept, done)) };
+    return { ...judged, changes, backup, undo: () => this.#alone(() => this.#undo(kept, done)) };
   }
 
   async #undo(kept: Texts, done: Texts): Promise<void> {

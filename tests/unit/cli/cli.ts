@@ -39,6 +39,7 @@ export async function createMachine(): Promise<Machine> {
         yield* stdin;
       },
       onStopSignal: () => () => undefined,
+      onHangup: () => () => undefined,
     };
     return { platform: { ...real, process }, outcome: () => ({ out: stdout.text(), err: stderr.text() }) };
   };

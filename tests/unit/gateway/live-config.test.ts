@@ -63,7 +63,7 @@ test("a restart that fails takes an unconfirmed change back, and the gateway can
     expect(await call("config.patch", { raw, baseHash, confirmWithinMs: 60_000 })).toMatchObject({
       restartOwed: ["gateway.port"],
     });
-    await said(log, "restart failed");
+    await said(log, "it would fail");
     while (readFileSync(place(home), "utf8") !== text) await new Promise((resolve) => setImmediate(resolve));
     while (existsSync(place(home, "config-unconfirmed.json")))
       await new Promise((resolve) => setImmediate(resolve));
