@@ -173,6 +173,7 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
       ...loaded,
       db,
       live,
+      agents: agents.feature,
       runner: agents.runner,
       defaultModel: agents.defaultModel,
       rssBytes: () => process.rssBytes(),
@@ -198,7 +199,7 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
     const { listeners } = handlers;
     const { ready } = await startGatewaySidecars({ platform, loaded, agents, listeners });
     hasStarted = true;
-    const parts = { config, state, handlers, agents, ready };
+    const parts = { config, state, handlers, ready };
     return createRunning(platform, parts, () => lifetime.stop());
   } catch (error) {
     await lifetime.stop();

@@ -4,7 +4,7 @@ import type { ConfigStore } from "../config/store.ts";
 import { CLOSE } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Platform } from "../ports.ts";
-import { AGENT_SECTIONS, type Agents } from "./agents.ts";
+import { SECTIONS_OF_AGENTS } from "./agents.ts";
 import type { Restartable } from "./restarts.ts";
 import { type GatewayRuntimeConfig, resolveGatewayRuntimeConfig } from "./runtime-config.ts";
 import type { GatewayRuntimeState } from "./runtime-state.ts";
@@ -14,7 +14,6 @@ interface Parts {
   readonly config: GatewayRuntimeConfig;
   readonly state: GatewayRuntimeState;
   readonly handlers: Handlers;
-  readonly agents: Agents;
   /** Resolves when every configured part has started. */
   readonly ready: Promise<void>;
 }
@@ -75,17 +74,17 @@ export function createRunning({ timers }: Platform, parts: Parts, stop: () => Pr
 
 /** Puts a configuration in force that needs no restart; rejects with everything as it was. */
 export async function applyHot(
-  { state, agents }: Running,
+  { state }: Running,
   store: ConfigStore,
   { plan, config }: { readonly plan: ReloadPlan; readonly config: Config },
 ): Promise<void> {
   const before = store.current();
+  const owners = plan.features.map((section) => (SECTIONS_OF_AGENTS.includes(section) ? "agents" : section));
   await state.features.replace(
-    plan.features,
+    [...new Set(owners)],
     () => store.use(config),
     () => store.use(before),
   );
-  if (plan.features.some((name) => AGENT_SECTIONS.includes(name))) agents.renew();
 }
 
 interface Place {

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { ConfigStore } from "../config/store.ts";
 import { toModels } from "../config/values.ts";
 import type { Health } from "../contract/frames.ts";
-import { createLifetime, type Lifetime } from "../feature.ts";
+import { createLifetime, type Feature, type Lifetime } from "../feature.ts";
 import { RunningFeatures } from "./running-features.ts";
 import { type ConfigAnswers, createConfigFeature } from "../features/config/feature.ts";
 import { createRunsFeature } from "../features/runs/feature.ts";
@@ -39,6 +39,8 @@ export interface RuntimeParts {
   readonly live: LiveConfig;
   readonly db: Database;
   readonly runner: Runner;
+  /** Who is behind it, to be started anew by itself. */
+  readonly agents: Feature;
   /** The model of a session nobody gave one, for people. */
   readonly defaultModel: () => string;
   readonly runtime: string;
@@ -115,6 +117,7 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
     createSessionsFeature({ sessions, isAgent, abortRuns: (key) => runs.abort(key, undefined, "deleted") }),
     createRunsFeature({ runs, journal, sessions }),
     createVoicewakeFeature(db),
+    parts.agents,
   ]);
   return {
     table,

@@ -54,6 +54,7 @@ export async function createCore() {
     ...ports,
     db,
     runner: { open: async () => ({ model: ECHO_MODEL, runtime: createEchoRuntime(time.timers) }) },
+    agents: { name: "agents", methods: {}, events: {}, config: undefined, start: () => ({ handlers: {} }) },
     defaultModel: () => ECHO_MODEL,
     runtime: "test",
     rssBytes: () => 0,
