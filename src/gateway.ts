@@ -67,7 +67,7 @@ export async function startGatewayServer(
     return await start(port, options);
   } catch (error) {
     const { undoUnconfirmed } = await import("./gateway/unconfirmed.ts");
-    if (!(await undoUnconfirmed(options.platform, options.flags ?? {}))) throw error;
+    if (!(await undoUnconfirmed(options.platform, options.flags ?? {}, error))) throw error;
     return start(port, options);
   }
 }

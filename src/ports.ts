@@ -151,8 +151,13 @@ export interface Files {
   readPrivate(path: string, bytesMax: number): Promise<string | undefined>;
   /** Creates the file, mode 0600. @returns false when it exists already, whatever it is */
   writeNew(path: string, text: string): Promise<boolean>;
-  /** Replaces the file whole: temp file 0600, fsync, rename, fsync of the directory. */
-  replace(path: string, text: string): Promise<void>;
+  /**
+   * Replaces the file whole: temp file 0600, fsync, rename, fsync of the directory.
+   *
+   * @param isReady called directly before the rename; when it rejects, nothing is replaced and that is what
+   *   this rejects with
+   */
+  replace(path: string, text: string, isReady?: () => Promise<void>): Promise<void>;
   /** Makes the directory and its parents, mode 0700; takes group and other bits off one that we own. */
   ensurePrivateDir(path: string): Promise<void>;
   /** Removes the file if it is there. */
@@ -293,7 +298,7 @@ export interface Process {
   keepFilesPrivate(): void;
   /** SIGTERM and SIGINT, instead of ending the process. */
   onStopSignal(work: (signal: "SIGTERM" | "SIGINT") => void): Stop;
-  /** SIGHUP, instead of ending the process: its terminal is gone, or it is asked to read its configuration. */
+  /** SIGHUP, instead of ending the process: the terminal is gone, or a service is to read its files again. */
   onHangup(work: () => void): Stop;
   /** Errors nobody caught and promises nobody handled, instead of ending the process. */
   onUncaught(work: (error: unknown) => void): Stop;

@@ -1,4 +1,5 @@
 import {
+  type ClientCredential,
   createGatewayClient,
   type GatewayClient,
   GatewayError,
@@ -44,7 +45,7 @@ export async function connect(
       url: target.url,
       token,
       password,
-      otherCredentials: () => findCredentials(parts),
+      otherCredentials: (before) => otherCredentials(parts, before),
       client,
       reconnect,
       connectTimeoutMs: Math.min(timeoutMs, 10_000),
@@ -70,6 +71,16 @@ export async function connect(
   } catch (error) {
     if (!isRefusal(error)) throw toCliError(error, target);
     throw refusal(error, target, unusable || `No credential was found. Looked at ${placesSearched(parts)}`);
+  }
+}
+
+/** What is there by now; the one that was refused would only count as another wrong try. */
+async function* otherCredentials(
+  parts: Parameters<typeof findCredentials>[0],
+  refused: ClientCredential,
+): AsyncGenerator<Credential> {
+  for await (const found of findCredentials(parts)) {
+    if (found.token !== refused.token || found.password !== refused.password) yield found;
   }
 }
 

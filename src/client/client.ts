@@ -67,7 +67,7 @@ class Client implements GatewayClient {
 
   constructor(options: ClientOptions) {
     this.#options = options;
-    this.#credential = options;
+    this.#credential = { token: options.token, password: options.password };
     this.#reconnect = options.reconnect === false ? undefined : toReconnect(options.reconnect ?? {});
   }
 
@@ -247,7 +247,7 @@ class Client implements GatewayClient {
     this.#calls.lose(refusal);
     this.#become({ name: "waiting", delayMs: 0, error: refusal });
     try {
-      this.#others ??= this.#options.otherCredentials?.()[Symbol.asyncIterator]();
+      this.#others ??= this.#options.otherCredentials?.(this.#credential)[Symbol.asyncIterator]();
       const next = await this.#others?.next();
       // Closed, or even connected anew, meanwhile.
       if (this.#state.name !== "waiting" || this.#state.error !== refusal) return;

@@ -14,6 +14,7 @@ export { CLOSE, PROTOCOL_VERSION } from "./protocol.ts";
 export type {
   AnyListener,
   CallArgs,
+  ClientCredential,
   ClientEvents,
   ClientOptions,
   ClientState,

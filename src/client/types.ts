@@ -12,11 +12,11 @@ export type ClientOptions = {
   readonly token?: string | undefined;
   readonly password?: string | undefined;
   /**
-   * Looks for others when a gateway that took the credential refuses it after a reconnect. They are tried in
-   * order until one is taken, which then takes the place of the first; with none left the client ends.
-   * Default: there are none.
+   * Looks for others when a gateway that took the credential refuses it later. They are tried in order until
+   * one is taken, which then takes the place of the refused one; with none left the client ends. Not asked
+   * where `reconnect` is `false`. Default: there are none.
    */
-  readonly otherCredentials?: (() => AsyncIterable<ClientCredential>) | undefined;
+  readonly otherCredentials?: ((refused: ClientCredential) => AsyncIterable<ClientCredential>) | undefined;
   /** How this client shows itself to others. Default `{ id: "gateway-client" }`. */
   readonly client?: ConnectParams["client"];
   /** What to ask for, where that is less than the credential allows. Default: all it allows. */

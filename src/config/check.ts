@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LIMITS } from "../contract/limits.ts";
 import { bare, catchallOf, classic, isObject, keyOf, memberNamed, objectOption, quote } from "./leaves.ts";
 import type { Leaf, Meta, Path } from "./leaves.ts";
 import { nearest } from "./nearest.ts";
@@ -103,9 +104,11 @@ interface Owner {
   readonly meta: Meta;
 }
 
-function unknownKey({ leaves }: Walk, path: Path, { object, meta }: Owner): string {
+function unknownKey({ leaves, errors }: Walk, path: Path, { object, meta }: Owner): string {
   const name = String(path.at(-1));
   const cannot = `Cannot use ${quote(keyOf(path))}`;
+  // Nobody is told of so many, and to look for what is meant takes time.
+  if (errors.length >= LIMITS.configIssuesMax) return `${cannot}: there is no such key`;
   const moved = own(meta.moved, name);
   if (moved !== undefined) return `${cannot}: it is called ${quote(moved)} now`;
   const known = Object.keys(object.shape);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LIMITS } from "../contract/limits.ts";
 import { readJsonc } from "./text/document.ts";
 import { fileNameOf } from "./tree/include.ts";
 import { bare, ENV_PREFIX, isObject, kindOf, quote, schemaAt } from "./leaves.ts";
@@ -87,7 +88,9 @@ export function fromEnvironment(names: ReadonlyMap<string, Leaf>, env: Environme
       unused.push(name);
       continue;
     }
-    const near = nearest(name.slice(ENV_PREFIX.length), suffixes(names));
+    // Nobody is told of so many, and to look for what is meant takes time.
+    const isTold = warnings.length < LIMITS.configIssuesMax;
+    const near = isTold ? nearest(name.slice(ENV_PREFIX.length), suffixes(names)) : undefined;
     const hint = near === undefined ? "" : `, did you mean ${ENV_PREFIX}${near}`;
     warnings.push(`Cannot use the variable ${quote(name)}: it sets nothing${hint}`);
   }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LIMITS } from "../contract/limits.ts";
 import { bare, classic, quote, schemaAt } from "./leaves.ts";
 import type { Path } from "./leaves.ts";
 
@@ -32,6 +33,55 @@ export function byPlace(a: ConfigIssue, b: ConfigIssue): number {
   return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
 }
 
+// --- no more of them than a person reads ---
+
+const ISSUES_MAX = LIMITS.configIssuesMax;
+
+/** Collects issues of any number: the first of each kind are made and kept, the others counted. */
+export class IssueList {
+  readonly #kept: ConfigIssue[] = [];
+  #count = 0;
+
+  get size(): number {
+    return this.#count;
+  }
+
+  /** @param count of all there are, where `found` is not all of it */
+  add<T>(found: readonly T[], make: (one: T) => ConfigIssue, count = found.length): void {
+    this.#count += count;
+    for (const one of found.slice(0, ISSUES_MAX)) this.#kept.push(make(one));
+  }
+
+  toArray(order?: (a: ConfigIssue, b: ConfigIssue) => number): readonly ConfigIssue[] {
+    const issues = order ? this.#kept.toSorted(order) : this.#kept;
+    return bounded(issues, this.#count);
+  }
+}
+
+/** As many issues as are told, none longer than its bound; the last one tells how many are left out. */
+export function bounded(issues: readonly ConfigIssue[], count = issues.length): readonly ConfigIssue[] {
+  if (count <= ISSUES_MAX) return issues.map(shortened);
+  const told = issues.slice(0, ISSUES_MAX - 1).map(shortened);
+  const { layer = "file", file } = told[0] ?? {};
+  const message = `and ${count - told.length} more`;
+  return [...told, { layer, ...(file !== undefined && { file }), key: "", message }];
+}
+
+function shortened(issue: ConfigIssue): ConfigIssue {
+  const { key, message } = issue;
+  if (key.length <= LIMITS.configKeyCharsMax && message.length <= LIMITS.configIssueCharsMax) return issue;
+  return {
+    ...issue,
+    key: cut(key, LIMITS.configKeyCharsMax),
+    message: cut(message, LIMITS.configIssueCharsMax),
+  };
+}
+
+/** A text as far as it may be long. */
+export function cut(text: string, charsMax: number): string {
+  return text.length > charsMax ? `${text.slice(0, charsMax - 1).toWellFormed()}…` : text;
+}
+
 // --- what the schema says, in words ---
 
 export interface Complaint {
@@ -40,9 +90,9 @@ export interface Complaint {
   readonly state: string;
 }
 
-/** Each issue of a validation, told by what the schema wants at that place. */
+/** The first issues of a validation, told by what the schema wants at that place. */
 export function toComplaints(root: z.ZodType, issues: readonly z.core.$ZodIssue[]): readonly Complaint[] {
-  return issues.flatMap((issue) => complaints(root, issue, []));
+  return issues.slice(0, ISSUES_MAX).flatMap((issue) => complaints(root, issue, []));
 }
 
 function complaints(root: z.ZodType, issue: z.core.$ZodIssue, base: Path): Complaint[] {

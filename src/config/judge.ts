@@ -1,8 +1,9 @@
 import type { z } from "zod";
+import { LIMITS } from "../contract/limits.ts";
 import type { Finding } from "./check.ts";
 import { envNames } from "./env.ts";
 import type { Environment, Flag } from "./env.ts";
-import type { ConfigIssue } from "./issues.ts";
+import { bounded, type ConfigIssue } from "./issues.ts";
 import { composeLayers, type Layered, type Provenance } from "./layers.ts";
 import { keyOf, type Leaf, leavesOf } from "./leaves.ts";
 import { secretValues } from "./show/secrets.ts";
@@ -50,14 +51,22 @@ export function settingsOf(sections: Sections): Settings {
 
 /** Lays the layers over each other and validates the whole. Never throws for what a person has written. */
 export function judge({ settings, source, check, ...input }: JudgeInput): Judgement {
-  if (source && source.errors.length > 0) return { valid: false, errors: source.errors, warnings: [] };
+  if (source && source.errors.length > 0)
+    return { valid: false, errors: bounded(source.errors), warnings: [] };
   const files = { tree: source?.tree, secretFiles: source?.secretFiles ?? new Map() };
   const layered: Layered = composeLayers({ ...settings, ...input, ...files });
   if (!layered.valid) return layered;
   const { config, provenance, warnings } = layered;
   const errors = check?.(config).map((finding) => toIssue(finding, provenance, input.file)) ?? [];
-  if (errors.length > 0) return { valid: false, errors, warnings };
-  return { ...layered, secrets: secretValues(settings.schema, layered.config) };
+  const secrets = secretValues(settings.schema, config);
+  if (secrets.length > LIMITS.configSecretsMax) errors.push(tooManySecrets(input.file));
+  return errors.length > 0 ? { valid: false, errors: bounded(errors), warnings } : { ...layered, secrets };
+}
+
+/** The log could not hide them all. */
+function tooManySecrets(file: string): ConfigIssue {
+  const message = `Cannot use configuration: it has more than ${LIMITS.configSecretsMax} secrets`;
+  return { layer: "file", file, key: "", message };
 }
 
 /** Said where the setting is from; a default is nobody's place but the whole file's. */

@@ -1,7 +1,5 @@
+import { RESERVED_KEYS } from "../contract/reserved-keys.ts";
 import type { Path } from "./leaves.ts";
-
-/** Names that no key may have: on an object of JavaScript they would mean something else. */
-const REFUSED: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
 /**
  * The path that a key names, as `keyOf` writes it: names between dots, in JSON's quotes where one has a dot
@@ -16,7 +14,7 @@ export function parseKey(text: string): Path | undefined {
     if (!match) return undefined;
     const [, quoted, bare, index] = match;
     const name = quoted === undefined ? (bare ?? index ?? "") : unquote(quoted);
-    if (name === undefined || REFUSED.has(name)) return undefined;
+    if (name === undefined || RESERVED_KEYS.has(name)) return undefined;
     // Only a list has an index: the same digits in quotes are a name.
     steps.push(quoted === undefined && /^(?:0|[1-9]\d{0,8})$/.test(name) ? Number(name) : name);
   }

@@ -1,8 +1,9 @@
 import type { z } from "zod";
+import { LIMITS } from "../contract/limits.ts";
 import { checkKeys } from "./check.ts";
 import { fromEnvironment, fromFlags, fromOverrides } from "./env.ts";
 import type { Environment, Flag, Given } from "./env.ts";
-import { byPlace, toComplaints } from "./issues.ts";
+import { byPlace, cut, IssueList, toComplaints } from "./issues.ts";
 import type { Complaint, ConfigIssue } from "./issues.ts";
 import { bare, isObject, keyOf, quote, schemaAt } from "./leaves.ts";
 import type { Leaf, Path } from "./leaves.ts";
@@ -59,34 +60,38 @@ export function composeLayers(input: LayersInput): Layered {
     ...fromFlags(leaves, input.flags),
     ...fromOverrides(leaves, input.overrides ?? new Map()),
   ];
-  const file = readFileLayer(input, given);
-  const errors = [...file.errors];
-  const warnings = [...file.warnings];
-  for (const message of outside.warnings) warnings.push({ layer: "env", key: "", message });
+  const errors = new IssueList();
+  const warnings = new IssueList();
+  const file = readFileLayer(input, given, { errors, warnings });
+  warnings.add(outside.warnings, (message) => ({ layer: "env", key: "", message }));
 
   const tree = structuredClone(file.value);
   for (const one of given) {
-    warnings.push(...hiddenMistake(input, file.value, one));
+    warnings.add(hiddenMistake(input, file.value, one), (issue) => issue);
     const state = one.error ?? overlay({ tree, leaves, warnings }, one);
-    if (state !== undefined) errors.push(blame(input, { path: one.leaf.path, state }, one));
+    const states = state === undefined ? [] : [state];
+    errors.add(states, (problem) => blame(input, { path: one.leaf.path, state: problem }, one));
   }
-  if (file.unused.length > 0)
-    warnings.push({ layer: "file", file: input.file, key: "", message: listed(file.unused) });
-  if (outside.unused.length > 0) warnings.push({ layer: "env", key: "", message: listed(outside.unused) });
+  warnings.add(listed(file.unused), (message) => ({ layer: "file", file: input.file, key: "", message }));
+  warnings.add(listed(outside.unused), (message) => ({ layer: "env", key: "", message }));
   // A config is validated a few times in a process's life: compiled validators would cost more than they
   // save.
   const result = schema.safeParse(tree, { jitless: true, reportInput: true });
   if (!result.success) {
-    for (const complaint of toComplaints(schema, result.error.issues)) {
+    const { issues } = result.error;
+    const complaints = toComplaints(schema, issues);
+    const blamed = (complaint: Complaint): ConfigIssue => {
       const source = given.findLast(({ leaf }) => startsWith(complaint.path, leaf.path));
-      errors.push(blame(input, complaint, source));
-    }
+      return blame(input, complaint, source);
+    };
+    errors.add(complaints, blamed, Math.max(complaints.length, issues.length));
   }
-  if (!result.success || errors.length > 0)
-    return { valid: false, errors: errors.toSorted(byPlace), warnings };
+  const told = warnings.size > LIMITS.configIssuesMax ? warnings.toArray(mistakesFirst) : warnings.toArray();
+  if (!result.success || errors.size > 0)
+    return { valid: false, errors: errors.toArray(byPlace), warnings: told };
   // The core sections are part of every root schema, which is what Config says of its output.
   const config = deepFreeze(result.data) as Config;
-  return { valid: true, config, provenance: provenanceOf(input, file.value, given), warnings };
+  return { valid: true, config, provenance: provenanceOf(input, file.value, given), warnings: told };
 }
 
 /** What is wrong in the file stays wrong when something stronger hides it, and comes out when that goes. */
@@ -104,21 +109,39 @@ export function isMistake({ layer, message }: ConfigIssue): boolean {
   return layer === "file" && message.startsWith("Cannot use ");
 }
 
-function listed(names: readonly string[]): string {
-  return `Not used here: ${names.join(", ")}`;
+/** A writer looks for them among the warnings, so they are never among those that are not told. */
+function mistakesFirst(a: ConfigIssue, b: ConfigIssue): number {
+  return Number(isMistake(b)) - Number(isMistake(a));
+}
+
+const LISTED_MAX = 50;
+const LISTED_CHARS_MAX = 200;
+
+/** One message for all names, as far as they fit; none where there are none. */
+function listed(names: readonly string[]): readonly string[] {
+  if (names.length === 0) return [];
+  const shown: string[] = [];
+  let chars = 0;
+  for (const name of names.slice(0, LISTED_MAX).map((one) => cut(one, LISTED_CHARS_MAX))) {
+    chars += name.length + 2;
+    if (chars > LIMITS.configIssueCharsMax - 100) break;
+    shown.push(name);
+  }
+  const more = names.length - shown.length;
+  return [`Not used here: ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`];
 }
 
 interface FileLayer {
   readonly value: Record<string, unknown>;
-  readonly errors: readonly ConfigIssue[];
-  readonly warnings: readonly ConfigIssue[];
   readonly unused: readonly string[];
 }
 
+type Issues = Readonly<Record<"errors" | "warnings", IssueList>>;
+
 /** What the file says: known keys only, references resolved. */
-function readFileLayer(input: LayersInput, given: readonly Given[]): FileLayer {
+function readFileLayer(input: LayersInput, given: readonly Given[], { errors, warnings }: Issues): FileLayer {
   const { schema, leaves, file, tree, env, secretFiles } = input;
-  if (!tree) return { value: {}, errors: [], warnings: [], unused: [] };
+  if (!tree) return { value: {}, unused: [] };
   const checked = checkKeys(schema, valueOf(tree), { leaves });
   const written = valueAt(checked.value, ["env"]);
   const vars = given.findLast(({ leaf }) => leaf.key === "env.vars");
@@ -136,19 +159,17 @@ function readFileLayer(input: LayersInput, given: readonly Given[]): FileLayer {
     key: keyOf(path),
     message,
   });
-  const errors = [
-    ...checked.errors.map(({ path, message }) => issue(path, "key", message)),
-    ...resolved.errors.map(({ path, message }) =>
-      issue(path, "value", `Cannot use ${quote(keyOf(path))}: ${message}`),
-    ),
-  ];
-  const warnings = [
-    ...checked.warnings.map(({ path, message }) => issue(path, "key", message)),
-    ...resolved.warnings.map(({ path, message }) => issue(path, "value", `${quote(keyOf(path))} ${message}`)),
-    ...autoBind(checked.value).map((message) => issue(["gateway", "bind"], "value", message)),
-  ];
+  errors.add(checked.errors, ({ path, message }) => issue(path, "key", message));
+  errors.add(resolved.errors, ({ path, message }) =>
+    issue(path, "value", `Cannot use ${quote(keyOf(path))}: ${message}`),
+  );
+  warnings.add(checked.warnings, ({ path, message }) => issue(path, "key", message));
+  warnings.add(resolved.warnings, ({ path, message }) =>
+    issue(path, "value", `${quote(keyOf(path))} ${message}`),
+  );
+  warnings.add(autoBind(checked.value), (message) => issue(["gateway", "bind"], "value", message));
   const value = isObject(resolved.value) ? resolved.value : {};
-  return { value, errors, warnings, unused: checked.unused.map(keyOf) };
+  return { value, unused: checked.unused.map(keyOf) };
 }
 
 /** The one value of the system we replace that is taken to mean less than it did. */
@@ -162,14 +183,14 @@ function autoBind(value: unknown): readonly string[] {
 interface Target {
   readonly tree: Record<string, unknown>;
   readonly leaves: readonly Leaf[];
-  readonly warnings: ConfigIssue[];
+  readonly warnings: IssueList;
 }
 
 /** Puts a value from outside into the tree. @returns what is wrong with it, if its keys already are */
 function overlay({ tree, leaves, warnings }: Target, one: Given): string | undefined {
   const { leaf, layer, name } = one;
   const checked = checkKeys(leaf.schema, one.value, { leaves, path: leaf.path });
-  for (const { path, message } of checked.warnings) warnings.push({ layer, name, key: keyOf(path), message });
+  warnings.add(checked.warnings, ({ path, message }) => ({ layer, name, key: keyOf(path), message }));
   let at = tree;
   for (const step of leaf.path.slice(0, -1)) {
     const next = Object.hasOwn(at, step) ? at[step] : (at[step] = {});

@@ -201,3 +201,8 @@ function memberOf(schema: z.ZodType, name: string | number): z.ZodType | undefin
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/** What an element of a list is known by, if it has a name of its own. */
+export function idOf(element: unknown): string | undefined {
+  return isObject(element) && typeof element["id"] === "string" ? element["id"] : undefined;
+}

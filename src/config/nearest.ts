@@ -7,6 +7,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: string | undefined;
   let bestDistance = farthest + 1;
   for (const candidate of candidates) {
+    // No fewer letters than that have to come or go.
+    if (Math.abs(Math.min(candidate.length, CHARS_MAX) - wanted.length) >= bestDistance) continue;
     const distance = editDistance(wanted, candidate.slice(0, CHARS_MAX).toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }

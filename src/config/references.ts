@@ -1,3 +1,4 @@
+import { LIMITS } from "../contract/limits.ts";
 import type { Finding } from "./check.ts";
 import { fileNameOf } from "./tree/include.ts";
 import { isObject } from "./leaves.ts";
@@ -24,6 +25,8 @@ export interface Sources {
   readonly isSecret?: (path: Path) => boolean;
 }
 
+const TOO_LONG = `what all references put in is more than ${LIMITS.configReferenceCharsMax} characters`;
+
 /**
  * The value with `${VAR}` replaced in every string, and every secret that is `{"$env": NAME}` or
  * `{"$file": NAME}` fetched; `$${` is the text `${`. What was written stays as it is.
@@ -32,6 +35,7 @@ export function resolveReferences(value: unknown, sources: Sources, path: Path =
   const { variable: lookup, isSecret = () => false } = sources;
   const errors: Finding[] = [];
   const warnings: Finding[] = [];
+  let charsLeft: number = LIMITS.configReferenceCharsMax;
   const visit = (part: unknown, here: Path): unknown => {
     if (typeof part === "string") return part.includes("${") ? resolveText(part, here) : part;
     if (Array.isArray(part)) return part.map((item, index) => visit(item, [...here, index]));
@@ -54,9 +58,13 @@ export function resolveReferences(value: unknown, sources: Sources, path: Path =
         });
         return match;
       }
+      if (charsLeft < 0) return "";
       const found = lookup(name);
       if (found === undefined)
         errors.push({ path: here, message: `the variable ${name} is not set, or empty` });
+      charsLeft -= found?.length ?? 0;
+      // Told once: what names a long value too often may name it a million times.
+      if (charsLeft < 0) errors.push({ path: here, message: TOO_LONG });
       return found ?? "";
     });
   return { value: visit(value, path), errors, warnings };
@@ -86,7 +94,14 @@ export function createLookup(env: Readonly<Record<string, string | undefined>>, 
   const fromEnv: Lookup = (name) => (Object.hasOwn(env, name) ? env[name] || undefined : undefined);
   const own = isObject(section) ? section : {};
   const vars = isObject(own["vars"]) ? own["vars"] : {};
+  // Each is worked out once, however often it is named.
+  const known = new Map<string, string | undefined>();
   return (name) => {
+    if (!known.has(name)) known.set(name, find(name));
+    return known.get(name);
+  };
+
+  function find(name: string): string | undefined {
     const outer = fromEnv(name);
     if (outer !== undefined) return outer;
     const written = [vars, own].map((from) => (Object.hasOwn(from, name) ? from[name] : undefined));
@@ -94,5 +109,5 @@ export function createLookup(env: Readonly<Record<string, string | undefined>>, 
     if (typeof text !== "string") return undefined;
     const inner = resolveReferences(text, { variable: fromEnv });
     return inner.errors.length === 0 && typeof inner.value === "string" ? inner.value : undefined;
-  };
+  }
 }

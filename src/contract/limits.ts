@@ -137,6 +137,12 @@ export const LIMITS = {
   /** Characters of a setting's key, and keys that one write may name to drop. */
   configKeyCharsMax: 500,
   configDropMax: 1_000,
+  /** Mistakes in a configuration that are told, and as many warnings: all go out in one event. */
+  configIssuesMax: 50,
+  /** Characters of one of them: what it names may be as long as a file. */
+  configIssueCharsMax: 2_000,
+  /** Characters that the references of a configuration may put in, together: one long value named often. */
+  configReferenceCharsMax: 4 * 1024 * 1024,
   /** Backups of the configuration: each is what was there before one write. */
   configBackupsMax: 10,
   /** Settings changed while the gateway runs, default of `gateway.reload.debounceMs`: quiet after an edit. */
@@ -148,6 +154,8 @@ export const LIMITS = {
   configConfirmMsMax: 60 * 60_000,
   /** Shorter secrets are not hidden in logs: they would hide half of every ordinary line. */
   hiddenCharsMin: 6,
+  /** Secrets of one configuration: each is looked for in every line of the log. */
+  configSecretsMax: 20_000,
   /** Characters of one field of a log line. */
   logFieldCharsMax: 1_024,
 } as const;

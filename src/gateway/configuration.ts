@@ -11,6 +11,7 @@ import { createLog } from "../platform/log.ts";
 import type { Database, Log, Platform } from "../ports.ts";
 import { EXIT, orEnd, StartError } from "./errors.ts";
 import { readHolder } from "./holder.ts";
+import { warnMissing } from "./missing-file.ts";
 import { LOCK_FILE } from "./names.ts";
 
 /** Command line options; each wins over the environment and the file. */
@@ -110,6 +111,7 @@ async function lastGood(
 /** Converts what the system we replace has left, once; the files are ours to write by now. */
 export async function convertOld(platform: Platform, loaded: Loaded): Promise<Loaded> {
   const { snapshot, errors, store } = loaded;
+  await warnMissing(platform, loaded);
   const isOld = snapshot.source && (snapshot.source.changes.length > 0 || isOlderName(snapshot.path));
   if (!isOld || errors.length > 0) return loaded;
   const { convertOldFiles } = await import("./convert-old-files.ts");

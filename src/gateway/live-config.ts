@@ -114,6 +114,11 @@ function statusOf({ snapshot, errors: atStart }: LiveParts["loaded"], live: Live
     restartOwed: [...(live?.reloader.restartOwed() ?? [])],
     safeMode: atStart.length > 0 && latest === snapshot,
     ...(waiting && { confirmWithinMs: waiting.confirmWithinMs }),
-    warnings: warnings.map((warning) => warning.message),
+    warnings: [...undoneIn(live), ...warnings.map((warning) => warning.message)],
   };
+}
+
+function undoneIn(live: Live | undefined): readonly string[] {
+  const backup = live?.undone();
+  return backup === undefined ? [] : [`an unconfirmed change was undone; its text is in backup ${backup}`];
 }

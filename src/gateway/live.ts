@@ -12,7 +12,7 @@ import { ConfigService } from "../features/config/service.ts";
 import type { Platform } from "../ports.ts";
 import { VERSION } from "../version.ts";
 import type { Loaded } from "./configuration.ts";
-import { UNCONFIRMED_FILE } from "./names.ts";
+import { writeNote } from "./unconfirmed-note.ts";
 
 export interface LiveParts {
   readonly platform: Platform;
@@ -32,6 +32,8 @@ export interface Live {
   readonly reloader: ConfigReloader;
   readonly confirmation: Confirmation;
   readonly answers: ConfigAnswers;
+  /** The backup with what nobody has confirmed, until something else has changed. */
+  undone(): string | undefined;
   /** Goes on waiting for the confirmation that the note of an earlier start tells of. */
   takeUp(note: string): Promise<void>;
   /** The gateway runs on what was loaded, which is worth a copy. */
@@ -46,6 +48,7 @@ const SECRETS_MAX = 1_000;
 export function createLive(parts: LiveParts): Live {
   const { platform, loaded } = parts;
   const { store, log, secrets } = loaded;
+  let undone: string | undefined;
   const copies = createCopies({
     ...platform,
     stateDir: store.paths.stateDir,
@@ -64,6 +67,8 @@ export function createLive(parts: LiveParts): Live {
     watchPath: parts.follow,
     onReloaded(reloaded) {
       parts.broadcast("config.changed", reloaded);
+      // Told until there is something newer to tell.
+      if (reloaded.changed.length > 0) undone = undefined;
       void remember();
     },
     onRejected: (hash, errors) => parts.broadcast("config.rejected", { hash, errors: errors.map(problemOf) }),
@@ -74,14 +79,18 @@ export function createLive(parts: LiveParts): Live {
     ...platform,
     log,
     settled: parts.settled,
-    keep: (waiting) => keepWaiting(parts, waiting),
-    async revert(backup) {
-      await service.revert(backup);
+    async keep(waiting) {
+      await writeNote(platform.files, store.paths.stateDir, waiting);
+      // Too much of it harms nobody.
+      if (!waiting) await copies.forgetChange().catch(() => {});
+    },
+    async revert(waiting, isStillWanted) {
+      undone = (await service.revert(waiting, isStillWanted)) ?? undone;
       // Nobody could get in: there is no waiting for runs.
       if (reloader.restartOwed().length > 0) parts.restart(true);
     },
   });
-  const service = new ConfigService({ store, writer, copies, reloader, confirmation });
+  const service = new ConfigService({ store, writer, copies, reloader, confirmation, log });
 
   /** What works is what the next start falls back to. */
   const remember = oneAtATime(async () => {
@@ -117,7 +126,7 @@ export function createLive(parts: LiveParts): Live {
     if (loaded.errors.length === 0) void remember();
   }
 
-  return { reloader, confirmation, answers, takeUp, started, stop };
+  return { reloader, confirmation, answers, undone: () => undone, takeUp, started, stop };
 }
 
 /** Adds to the texts the log hides; those of older configurations go when they are too many. */
@@ -129,13 +138,6 @@ function hiding(secrets: string[]): (found: readonly string[]) => void {
     const older = secrets.filter((secret) => !needed.has(secret)).slice(-SECRETS_MAX);
     secrets.splice(0, Infinity, ...older, ...needed);
   };
-}
-
-/** On disk: a start that follows a crash goes on waiting. */
-async function keepWaiting({ platform, loaded }: LiveParts, waiting?: Waiting): Promise<void> {
-  const path = `${loaded.store.paths.stateDir}/${UNCONFIRMED_FILE}`;
-  if (waiting) await platform.files.replace(path, `${JSON.stringify(waiting)}\n`);
-  else await platform.files.remove(path);
 }
 
 /**

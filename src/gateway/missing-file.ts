@@ -1,7 +1,7 @@
 import type { Platform } from "../ports.ts";
 import type { Loaded } from "./configuration.ts";
 
-/** Says so where there was a configuration once: whoever has lost the file would see the defaults and wonder. */
+/** Says so where there was a file once: whoever has lost it would see the defaults and wonder. */
 export async function warnMissing({ files }: Pick<Platform, "files">, loaded: Loaded): Promise<void> {
   const { snapshot, store, log } = loaded;
   if (snapshot.exists) return;

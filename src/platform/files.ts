@@ -134,19 +134,27 @@ async function writeNew(path: string, text: string): Promise<boolean> {
   return true;
 }
 
-async function replace(path: string, text: string): Promise<void> {
+async function replace(path: string, text: string, isReady = ready): Promise<void> {
   refuseReplacing(path);
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  let refused: unknown;
   try {
     await fill(openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), text);
+    await isReady().catch((reason: unknown) => {
+      refused = reason;
+      throw reason;
+    });
     renameSync(temporary, path);
     await syncDirectory(dirname(path));
   } catch (cause) {
     rmSync(temporary, { force: true });
+    if (refused !== undefined) throw refused;
     // The name of the temporary file says nothing to anybody.
     throw new Error(`Cannot replace file "${path}": ${wordsOf(cause)}`, { cause });
   }
 }
+
+const ready = (): Promise<void> => Promise.resolve();
 
 function refuseReplacing(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });

@@ -1,3 +1,4 @@
+import { createHider } from "../config/show/hider.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Clock, Log, LogFields, TextSink } from "../ports.ts";
 import { bare, quoted } from "./escape.ts";
@@ -32,6 +33,7 @@ const secretCharsMin = LIMITS.hiddenCharsMin;
 /** One line for each entry, whatever it holds: no control characters, no secrets, no field without end. */
 export function createLog({ sink, format, level, clock, secrets }: LogOptions): Log {
   const line = (entry: Entry): string => (format() === "json" ? jsonLine(entry) : textLine(entry));
+  const hider = createSecretHider();
   let droppedSaid = 0;
 
   const write = (entryLevel: LogLevel, message: string, fields: LogFields = {}): void => {
@@ -104,16 +106,20 @@ function cleanValue(
   return typeof value === "number" && hidden === String(value) ? value : cut(hidden);
 }
 
-/**
- * Replaces every secret, also as it looks inside JSON text or a URL; the longest first, as one may hold
- * another.
- */
-function hider(secrets: readonly string[]): (text: string) => string {
-  const forms = secrets
-    .filter((secret) => secret.length >= secretCharsMin)
-    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), inUrl(secret)])
-    .sort((a, b) => b.length - a.length);
-  return (text) => forms.reduce((hidden, form) => hidden.replaceAll(form, "***"), text);
+/** Replaces every secret, also as it looks inside JSON text or a URL. Made anew when the list is another. */
+function createSecretHider(): (secrets: readonly string[]) => (text: string) => string {
+  let known: readonly string[] = [];
+  let hide = createHider([], "***");
+  return (secrets) => {
+    // Compared whole: it is the same list with other texts in it.
+    if (secrets.length === known.length && secrets.every((secret, at) => secret === known[at])) return hide;
+    known = [...secrets];
+    const forms = known
+      .filter((secret) => secret.length >= secretCharsMin)
+      .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), inUrl(secret)]);
+    hide = createHider(forms, "***");
+    return hide;
+  };
 }
 
 function inUrl(secret: string): string {

@@ -1,7 +1,6 @@
 import { RpcError } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
-
-const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
+import { RESERVED_KEYS } from "../contract/reserved-keys.ts";
 
 /** Below this length a text cannot be nested deeper than the limit and still be JSON. */
 const SHALLOW_CHARS = 2 * LIMITS.jsonDepthMax + 1;
@@ -81,7 +80,7 @@ function mayHoldForbiddenKey(text: string): boolean {
 function forbiddenKeyIn(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (Array.isArray(value)) return firstOf(value, forbiddenKeyIn);
-  const own = Object.keys(value).find((key) => FORBIDDEN_KEYS.has(key));
+  const own = Object.keys(value).find((key) => RESERVED_KEYS.has(key));
   return own ?? firstOf(Object.values(value), forbiddenKeyIn);
 }
 

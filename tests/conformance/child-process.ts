@@ -9,7 +9,7 @@ export type Child = {
   readonly lines: Events<string>;
   readonly errors: Events<string>;
   /** Unlike the runtimes' own `kill`, may be called more than once. */
-  signal(name: "SIGINT" | "SIGTERM" | "SIGKILL"): void;
+  signal(name: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGKILL"): void;
   /** Its code, or the signal that ended it. */
   readonly exit: Promise<number | string | null>;
 };

@@ -77,6 +77,13 @@ const PARTS: Readonly<Record<string, Part>> = {
     process.stdout.write("ready\n");
   },
 
+  async hangup({ process }) {
+    process.onHangup(() => process.stdout.write("silent\n"))();
+    process.onHangup(() => process.stdout.write("hangup\n"));
+    process.stdout.write("ready\n");
+    for await (const _ of process.lines());
+  },
+
   async uncaught({ process, timers }) {
     const stopSilent = process.onUncaught(() => process.stdout.write("silent\n"));
     process.onUncaught((error) => process.stdout.write(`caught ${String(error)}\n`));

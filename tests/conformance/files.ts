@@ -38,6 +38,13 @@ export function filesSuite({ platform, test }: Subject): void {
     assert.equal(await files.readText(`${dir}/empty`, 0), "");
   });
 
+  check("a byte order mark is a part of the text, and written as it was read", async (dir) => {
+    writeFileSync(`${dir}/marked`, "\uFEFF{}");
+    assert.equal(await files.readText(`${dir}/marked`, 100), "\uFEFF{}");
+    await files.replace(`${dir}/again`, "\uFEFF{}");
+    assert.deepEqual([...readFileSync(`${dir}/again`)], [0xef, 0xbb, 0xbf, 0x7b, 0x7d]);
+  });
+
   check("what is no text file is no text", async (dir) => {
     writeFileSync(`${dir}/bytes`, new Uint8Array([0x61, 0xff, 0xfe]));
     await assert.rejects(files.readText(`${dir}/bytes`, 100), /it is not UTF-8 text$/);
@@ -100,6 +107,20 @@ export function filesSuite({ platform, test }: Subject): void {
     await files.replace(`${dir}/other`, "made");
     assert.equal(readFileSync(`${dir}/other`, "utf8"), "made");
     assert.deepEqual(readdirSync(dir).toSorted(), ["config", "other"]);
+  });
+
+  check("a file is not replaced when at the last moment somebody is against it", async (dir) => {
+    writeFileSync(`${dir}/config`, "old");
+    const reason = new Error("not now");
+    const refuse = async (): Promise<void> => {
+      assert.equal(readFileSync(`${dir}/config`, "utf8"), "old");
+      throw reason;
+    };
+    await assert.rejects(files.replace(`${dir}/config`, "new", refuse), (error) => error === reason);
+    assert.equal(readFileSync(`${dir}/config`, "utf8"), "old");
+    assert.deepEqual(readdirSync(dir), ["config"]);
+    await files.replace(`${dir}/config`, "new", async () => {});
+    assert.equal(readFileSync(`${dir}/config`, "utf8"), "new");
   });
 
   check("what is no file is not replaced", async (dir) => {

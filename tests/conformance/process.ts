@@ -75,6 +75,17 @@ export function processSuite({ platform, test, child }: Subject): void {
     assert.equal(await exit, 3);
   });
 
+  test("process: a hangup is told and does not end it", async () => {
+    const { lines, exit, process, signal } = startChild(child, ["hangup"]);
+    assert.equal(await lines.next("readiness"), "ready");
+    for (const time of ["first", "second"]) {
+      signal("SIGHUP");
+      assert.equal(await lines.next(`the ${time} hangup`), "hangup");
+    }
+    process.stdin.end();
+    assert.equal(await exit, 0);
+  });
+
   test("process: what nobody caught is told, and timers go on", async () => {
     const { lines, exit, process } = startChild(child, ["uncaught"]);
     const expected = ["a timer", "run 1", "run 2", "run 3", "a promise", "a microtask"];

@@ -96,7 +96,7 @@ describe("up or down, the same words", () => {
       const down = await gateway(["config", ...args], given);
       const up = await gateway(["config", ...args], { ...given, home: other });
       const effect = /^(takes effect|waits for a restart|what is in force).*\n/gm;
-      const note = /^gateway not running: written to the file .*\n/m;
+      const note = /^gateway not running: .*\n/m;
       expect([args, up.code, steady(up.out, other).replace(effect, ""), steady(up.err, other)]).toEqual([
         args,
         down.code,
@@ -120,6 +120,20 @@ describe("without a gateway", () => {
     expect(steady(out, home)).toBe("gateway.port  0 → 19000\nto undo: gateway config rollback BACKUP\n");
     expect(await text()).toBe(FILE.replace("0, // any", "19000, // any"));
     expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
+  test("a write that changes nothing does not say that it has written", async () => {
+    const { code, out, err } = await config("set", "gateway.port", "0");
+    expect([code, out]).toEqual([0, "nothing has changed\n"]);
+    expect(err).toBe(`gateway not running: the file ${path} stays as it is\n`);
+  });
+
+  test("a write by an old name is refused, and says the one of today", async () => {
+    const { code, err } = await config("set", "gateway.token", "CANARY-another");
+    expect([code, err]).toEqual([expect.any(Number), expect.stringContaining('"gateway.auth.token"')]);
+    expect(code).not.toBe(0);
+    expect(err).toStartWith('Cannot set "gateway.token": it is an old name, ');
+    expect(await text()).toBe(FILE);
   });
 
   test("a first write makes the file", async () => {
@@ -256,6 +270,9 @@ describe("with a gateway", () => {
     );
     const { code, out, err } = await config("get", "gateway.limits.clientsMax");
     expect([code, out, err]).toEqual([0, "77\n", expect.stringContaining(`${path}:3:1: `)]);
+    const explained = await config("explain", "gateway.limits.clientsMax");
+    expect([explained.code, explained.err]).toEqual([0, err]);
+    expect(err).toContain("this is the last good configuration");
     expect(await config("validate")).toMatchObject({ code: 78 });
     expect(await config("rollback")).toMatchObject({ code: 0 });
     expect(await text()).toBe(FILE);
@@ -375,9 +392,19 @@ exit 0
     const again = await editor(HIDDEN.replace('"port": 0', '"port": "none"'));
     const refused = startProgram(["config", "edit"], { home, env: again, terminal: true });
     await refused.until(/Edit again\? \[Y\/n\] $/);
+    // Neither yes nor no is no answer.
+    refused.type("what\n");
+    await refused.until(/what\r\nEdit again\? \[Y\/n\] $/);
     refused.type("n\n");
     await refused.until(/Nothing has been written\r\nWhat you have written is kept in /);
     expect(await refused.exited).toBe(78);
+  });
+
+  test("an editor that took the file away is told as that", async () => {
+    const { code, out, err } = await gateway(["config", "edit"], { env: { EDITOR: "rm" } });
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toBe("Cannot edit configuration: the file is gone\nNothing has been written\n");
+    expect(await text()).toBe(FILE);
   });
 
   test("mends a file that cannot be read", async () => {

@@ -1,6 +1,6 @@
 /** Changes that are undone unless somebody says, from a new connection, that they can still get in. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { GatewayError } from "../../src/client/mod.ts";
 import { createHome, startGateway } from "../support/binary.ts";
@@ -58,6 +58,10 @@ describe("a change that is in force at once", () => {
     expect(readFileSync(join(stateDir, "config-backups", backups[0] ?? "", "moltbot.json"), "utf8")).toBe(
       textOf(0, NEWER),
     );
+    const said = `an unconfirmed change was undone; its text is in backup ${backups[0]}`;
+    expect((await person.client.call("status")).config.warnings).toContain(said);
+    await person.client.call("config.set", { key: "sessions.keepMax", value: 3 });
+    expect((await person.client.call("status")).config.warnings).not.toContain(said);
   });
 
   test("an older connection may not confirm, a newer one does, and it stays", async () => {
@@ -83,6 +87,17 @@ describe("a change that is in force at once", () => {
     await apply(person, textOf(0, "https://another.example"));
     await back;
     expect(readFileSync(path, "utf8")).toBe(textOf(0));
+  });
+
+  test("what an editor saves meanwhile is not undone with it", async () => {
+    await using live = await startConfigured(textOf(0));
+    const { person, path } = live;
+    await apply(person, textOf(0, NEWER), 2_000);
+    const byHand = (text: string): string => text.replace("// Where it is.", `"sessions": { "keepMax": 3 },`);
+    writeFileSync(path, byHand(textOf(0, NEWER)));
+    await changedTo(person, byHand(textOf(0, NEWER)));
+    await changedTo(person, byHand(textOf(0)));
+    expect(readFileSync(path, "utf8")).toBe(byHand(textOf(0)));
   });
 
   test("where there was no file, none of its settings is left", async () => {

@@ -13,7 +13,8 @@ export function toConfigError(error: unknown, target: Target): unknown {
   const problems = problemsOf(error);
   if (problems.length > 0) return invalid(problems);
   const isKnown = error instanceof GatewayError || error instanceof RpcError;
-  if (isKnown && error.code === "conflict") {
+  // What waits for a confirmation is no race: trying again would be refused again.
+  if (isKnown && error.code === "conflict" && detailsOf(error)?.["unconfirmed"] !== true) {
     const hint = "Somebody else has written it meanwhile: try again";
     return new CliError(EXIT.failed, error.message, { hint, code: error.code });
   }

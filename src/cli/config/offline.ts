@@ -3,7 +3,8 @@ import { keyOf } from "../../config/leaves.ts";
 import type { ConfigReloader, ReloadOutcome } from "../../config/reloader.ts";
 import { changesBetween } from "../../config/plan.ts";
 import type { Snapshot, ValidSnapshot } from "../../config/store.ts";
-import { type ConfigWriter, createConfigWriter } from "../../config/write/writer.ts";
+import { createCopies } from "../../config/write/copies.ts";
+import { createConfigWriter, type QuietWriter } from "../../config/write/writer.ts";
 import { RpcError } from "../../contract/errors.ts";
 import type { Call } from "../../feature.ts";
 import { createConfigAnswers } from "../../features/config/answers.ts";
@@ -12,7 +13,8 @@ import type { ConfigAnswers } from "../../features/config/feature.ts";
 import { problemOf } from "../../features/config/problems.ts";
 import { ConfigService } from "../../features/config/service.ts";
 import { createLog } from "../../platform/log.ts";
-import type { Platform } from "../../ports.ts";
+import { readNote, writeNote } from "../../gateway/unconfirmed-note.ts";
+import type { Log, Platform } from "../../ports.ts";
 import { VERSION } from "../../version.ts";
 import type { CommandInput } from "../command.ts";
 import { differences } from "./differences.ts";
@@ -28,15 +30,20 @@ export interface Offline {
 
 export async function openOffline(input: CommandInput): Promise<Offline> {
   const { platform } = input;
-  const files = openConfigFiles(input);
-  const { store, copies } = files;
+  const opened = openConfigFiles(input);
+  const { store } = opened;
+  const { stateDir } = store.paths;
+  const confirmation: Confirmation = await openConfirmation(platform, stateDir);
+  const isWanted = (backup: string): boolean => confirmation.waiting?.backup === backup;
+  const copies = createCopies({ ...platform, stateDir, isWanted });
+  const files = { ...opened, copies };
   const first = await store.readConfigFileSnapshot();
   const base = first.valid ? first : await emptyOf(files, first);
   store.use(base.config);
   const reloader = createReloader(files, { first, base });
   const writer = tolerant(createConfigWriter({ ...platform, store, copies }));
-  const parts = { store, copies, reloader, confirmation: noConfirmation(platform), version: VERSION };
-  const service = new ConfigService({ ...parts, writer });
+  const parts = { store, copies, reloader, confirmation, version: VERSION };
+  const service = new ConfigService({ ...parts, writer, log: logOf(platform) });
   const answers = createConfigAnswers({ ...parts, service });
   return { files, answers, call: CALL };
 }
@@ -50,8 +57,9 @@ const CALL: Call = {
 };
 
 /** A reference to a variable that is not set here is no reason to refuse a write. */
-function tolerant(writer: ConfigWriter): ConfigWriter {
+function tolerant(writer: QuietWriter): QuietWriter {
   return {
+    between: (read) => writer.between(read),
     preview: (intent) => writer.preview(intent),
     write: (intent, options) => writer.write(intent, { ...options, tolerates: isUnset }),
     restore: (backup, options) => writer.restore(backup, { ...options, tolerates: isUnset }),
@@ -104,15 +112,34 @@ function createReloader({ store }: ConfigFiles, { first, base }: Read): ConfigRe
   };
 }
 
-/** Nobody can be locked out of what does not run. */
-function noConfirmation({ timers, clock, process }: Platform): Confirmation {
-  const log = createLog({
+/**
+ * Nobody can be locked out of what does not run; but a change may wait for the next start, which undoes it, and
+ * what is written meanwhile with it.
+ */
+async function openConfirmation(platform: Platform, stateDir: string): Promise<Confirmation> {
+  const { files } = platform;
+  const nothing = async (): Promise<void> => {};
+  const confirmation = new Confirmation({
+    ...platform,
+    log: logOf(platform),
+    revert: nothing,
+    settled: nothing,
+    async keep(waiting) {
+      if (!waiting) await writeNote(files, stateDir, undefined);
+    },
+  });
+  // A half note says nothing, and the next start tells of it.
+  const waiting = await readNote(files, stateDir).catch(() => undefined);
+  if (waiting) await confirmation.begin(waiting);
+  return confirmation;
+}
+
+function logOf({ clock, process }: Platform): Log {
+  return createLog({
     sink: process.stderr,
     format: () => "text",
     level: () => "warn",
     clock,
     secrets: () => [],
   });
-  const nothing = async (): Promise<void> => {};
-  return new Confirmation({ timers, clock, log, revert: nothing, keep: nothing, settled: nothing });
 }

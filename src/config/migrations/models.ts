@@ -1,3 +1,4 @@
+import { RESERVED_KEYS } from "../../contract/reserved-keys.ts";
 import type { Draft } from "../tree/draft.ts";
 import { isObject, type Path } from "../leaves.ts";
 import {
@@ -13,9 +14,6 @@ import {
 const DEFAULTS = ["agents", "defaults"];
 const at = (key: string): Path => [...DEFAULTS, key];
 const MODELS = at("models");
-
-/** Names no reader of a configuration takes as a key. */
-const REFUSED: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
 /** Comes after `agent` has become `agents.defaults`, so that there is one place to look at. */
 export const modelChoice = defineMigration({
@@ -59,11 +57,11 @@ function fillModels(draft: Draft, changes: Changes): void {
   const targets = Object.values(aliases ?? {}).filter((target) => typeof target === "string");
   const named = [...(allowed ?? []), ...targets].map((model) => model.trim()).filter(Boolean);
   const canFill = isFree(draft, MODELS) || objectAt(draft, MODELS) !== undefined;
-  if (named.length === 0 || !canFill || named.some((model) => REFUSED.has(model))) return;
+  if (named.length === 0 || !canFill || named.some((model) => RESERVED_KEYS.has(model))) return;
   const chosen = ["model", "imageModel"].flatMap((key) => modelsOf(draft.get(at(key))));
   for (const model of [...chosen, ...named]) {
     const entry = [...MODELS, model];
-    if (draft.get(entry) !== undefined || REFUSED.has(model)) continue;
+    if (draft.get(entry) !== undefined || RESERVED_KEYS.has(model)) continue;
     draft.set(entry, {});
     changes.did(`added ${name(entry)}`);
   }

@@ -1,7 +1,7 @@
 import { isEqual } from "../equal.ts";
 import type { Settings } from "../judge.ts";
 import { type Provenance, valueAt } from "../layers.ts";
-import { isObject } from "../leaves.ts";
+import { idOf, isObject } from "../leaves.ts";
 
 interface EchoInput {
   readonly settings: Settings;
@@ -57,8 +57,4 @@ function listAsWritten(value: readonly unknown[], shown: readonly unknown[], wri
     const place = places[index] ?? -1;
     return place === -1 ? item : (asWritten(item, shown[place], written[place]) ?? item);
   });
-}
-
-function idOf(item: unknown): string | undefined {
-  return isObject(item) && typeof item["id"] === "string" ? item["id"] : undefined;
 }

@@ -1,19 +1,25 @@
 import { createScanner } from "jsonc-parser";
-import { isTellingUrl, REDACTED, SECRET_WORDS } from "./secrets.ts";
-
-/** A part of a text. */
-export interface Span {
-  readonly start: number;
-  readonly end: number;
-}
+import { LIMITS } from "../../contract/limits.ts";
+import type { Span } from "../text/document.ts";
+import { createHider } from "./hider.ts";
+import { isTellingUrl, REDACTED, SECRET_NAME, SECRET_WORDS } from "./secrets.ts";
 
 /** A part of a text, and what comes in its place. */
 export interface Replacement extends Span {
   readonly text: string;
 }
 
-export function isInside(inner: Span, outer: Span): boolean {
-  return inner.start >= outer.start && inner.end <= outer.end;
+/** The parts that are in none of the others, which do not overlap. */
+export function outsideOf<T extends Span>(parts: readonly T[], others: readonly Span[]): readonly T[] {
+  const sorted = others.toSorted((a, b) => a.start - b.start);
+  let next = 0;
+  return parts
+    .toSorted((a, b) => a.start - b.start)
+    .filter(({ start, end }) => {
+      while ((sorted[next]?.end ?? Infinity) <= start) next += 1;
+      const { start: from = Infinity, end: to = 0 } = sorted[next] ?? {};
+      return from > start || to < end;
+    });
 }
 
 /**
@@ -21,12 +27,9 @@ export function isInside(inner: Span, outer: Span): boolean {
  * what looks like one by itself, and the file's own secrets.
  */
 export function hideInComments(text: string, secrets: readonly string[]): readonly Replacement[] {
-  const comments = commentsOf(text);
-  const all = comments.map((comment) => comment.text).join("\n");
-  // The longest first: one may be a part of another.
-  const known = secrets.filter((secret) => all.includes(secret)).toSorted((a, b) => b.length - a.length);
-  return comments.flatMap((comment) => {
-    const hidden = hideInComment(comment.text, known);
+  const hideKnown = createHider(secrets, REDACTED);
+  return commentsOf(text).flatMap((comment) => {
+    const hidden = hideKnown(hideInComment(comment.text));
     return hidden === comment.text ? [] : [{ ...comment, text: hidden }];
   });
 }
@@ -69,6 +72,12 @@ const OPTION = new RegExp(
   String.raw`(?<![\w-])(--[\w-]*${SECRET_WORDS}\s+)(${REFERENCE}|${QUOTED}|${BARE})`,
   "gi",
 );
+const VERB = String.raw`(?:[ \t]{1,4}(?:was|were|is|are|now|still|then|once|used|to|be|called|set)\b){1,3}|[ \t]{0,4}[:=]`;
+/** `the old token was abc123` */
+const PROSE = new RegExp(
+  String.raw`(?<![\w$.-])([\w$.-]*${SECRET_WORDS}["']?(${VERB}|)[ \t]{1,4})(["']?[^\s"'<>()[\]{}]+["']?)`,
+  "gi",
+);
 const URL_TEXT = /(?<![a-z\d+.-])[a-z][a-z\d+.-]*:\/\/[^\s"'<>]+/gi;
 /** What the keys of well-known services look like. */
 const SHAPES = [
@@ -77,7 +86,7 @@ const SHAPES = [
   /(?<!\w)\d{6,}:[\w-]{30,}/g,
 ];
 
-function hideInComment(comment: string, secrets: readonly string[]): string {
+function hideInComment(comment: string): string {
   const hidePair = (_: string, key: string, ...groups: unknown[]): string => {
     // The value is the last group; what follows the groups are offset and text.
     const value = String(groups.at(-3));
@@ -88,10 +97,23 @@ function hideInComment(comment: string, secrets: readonly string[]): string {
     .replace(PAIR, hidePair)
     .replace(VARIABLE, hidePair)
     .replace(GROUP, (group) => group.replace(MEMBER, hidePair))
-    .replace(OPTION, hidePair);
+    .replace(OPTION, hidePair)
+    .replace(PROSE, hideWord);
   for (const shape of SHAPES) text = text.replace(shape, REDACTED);
-  for (const secret of secrets) text = text.replaceAll(secret, REDACTED);
   return text;
+}
+
+/** Hides what is no word of a sentence; where nothing says that it is a secret, only what has digits too. */
+function hideWord(whole: string, ...[before = "", verb = "", value = ""]: readonly string[]): string {
+  let chars = value.length;
+  while (chars > 0 && ".,;:!?".includes(value.charAt(chars - 1))) chars -= 1;
+  const word = value.slice(0, chars);
+  if (word.includes("://") || SECRET_NAME.test(word)) return whole;
+  const isQuoted = /^(["']).+\1$/.test(word);
+  const isWord = /^(?:[A-Za-z]?[a-z]*(?:[-'/.][A-Za-z]+)*|\d{1,4}|[^A-Za-z\d]*)$/.test(word);
+  const isMixed = /\d/.test(word) && /[A-Za-z]/.test(word) && word.length >= 8;
+  const isSecret = verb === "" ? isMixed : isQuoted || (!isWord && word.length >= LIMITS.hiddenCharsMin);
+  return isSecret ? before + hideWritten(before, word) + value.slice(chars) : whole;
 }
 
 const REFERENCE_ALONE = new RegExp(`^(["']?)(?:${REFERENCE})\\1$`);
@@ -119,8 +141,7 @@ export function restoreComments(
 ): readonly Replacement[] {
   const next = commentsOf(nextText);
   if (!next.some(({ text }) => text.includes(REDACTED))) return [];
-  const shown = commentsOf(beforeText).filter((one) => !hidden.some((span) => isInside(one, span)));
-  const before = shown.map(({ text }) => text);
+  const before = outsideOf(commentsOf(beforeText), hidden).map(({ text }) => text);
   const targets = align(
     next.map(({ text }) => piecesOf(text)),
     before,

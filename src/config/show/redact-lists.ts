@@ -1,10 +1,10 @@
-import { isObject } from "../leaves.ts";
-import { REDACTED } from "./secrets.ts";
+import { idOf, isObject } from "../leaves.ts";
+import { optionBefore, REDACTED } from "./secrets.ts";
 
 /**
- * For each element of a list the place it had before, as far as that matters: the one with the same `id`;
- * without an `id` one that is equal but for what is hidden; else the same place of a list that is as long.
- * Where several could be meant none is: a secret must not end up with somebody else.
+ * For each element of a list the place it had before, as far as that matters: the one with the same `id`, or
+ * behind the same option; without these one that is equal but for what is hidden; else the same place of a
+ * list that is as long. Where several could be meant none is: a secret must not end up with somebody else.
  */
 export function matchLists(
   next: readonly unknown[],
@@ -15,6 +15,8 @@ export function matchLists(
     const id = idOf(item);
     if (id !== undefined && !byId.has(id)) byId.set(id, index);
   }
+  const options = optionPlaces(before);
+  const optionPeers = optionPlaces(next);
   const isAsLong = next.length === before.length;
   const looks = createLooks(before);
   const alike = Map.groupBy(next.keys(), (index) => textOf(next[index], next[index]));
@@ -23,6 +25,12 @@ export function matchLists(
     if (hidden.length === 0) return index;
     const id = idOf(item);
     if (id !== undefined) return byId.get(id);
+    const option = item === REDACTED ? optionBefore(next, index) : undefined;
+    if (option !== undefined) {
+      const places = options.get(option) ?? [];
+      const peers = optionPeers.get(option) ?? [];
+      return places.length === peers.length ? places[peers.indexOf(index)] : undefined;
+    }
     const text = textOf(item, item);
     if (isAsLong && textOf(before[index], item) === text) return index;
     const places = looks(item, hidden).get(text) ?? [];
@@ -32,9 +40,10 @@ export function matchLists(
   });
 }
 
-function idOf(item: unknown): string | undefined {
-  const id = isObject(item) ? item["id"] : undefined;
-  return typeof id === "string" ? id : undefined;
+/** Where in a list the values of its options are, by their names. */
+function optionPlaces(list: readonly unknown[]): ReadonlyMap<string, readonly number[]> {
+  const indices = [...list.keys()].filter((index) => optionBefore(list, index) !== undefined);
+  return Map.groupBy(indices, (index) => optionBefore(list, index) ?? "");
 }
 
 /** Where something is hidden in a value, each place as text. */

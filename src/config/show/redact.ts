@@ -1,9 +1,8 @@
-import { findNodeAtLocation, type Node, parseTree } from "jsonc-parser";
 import type { z } from "zod";
-import { readDocument } from "../text/document.ts";
+import { type Document, readDocument, type Span } from "../text/document.ts";
 import { isObject } from "../leaves.ts";
 import type { Path } from "../leaves.ts";
-import { hideInComments, isInside, type Replacement, restoreComments, type Span } from "./redact-comments.ts";
+import { hideInComments, outsideOf, type Replacement, restoreComments } from "./redact-comments.ts";
 import { matchLists } from "./redact-lists.ts";
 import { collectTexts, mapSecrets, REDACTED } from "./secrets.ts";
 
@@ -20,7 +19,7 @@ export function redactValue(schema: z.ZodType | undefined, value: unknown): unkn
 /** Nothing is lost by showing it. */
 function isOpen(secret: unknown): boolean {
   if (secret === null || secret === "") return true;
-  if (typeof secret === "string") return /^\$\{[A-Z_][A-Z0-9_]*\}$/.test(secret);
+  if (typeof secret === "string") return /^(?:[\w.-]+=)?\$\{[A-Z_][A-Z0-9_]*\}$/.test(secret);
   if (!isObject(secret)) return false;
   const [[kind, name] = [], ...others] = Object.entries(secret);
   if (others.length > 0 || typeof name !== "string") return false;
@@ -34,40 +33,24 @@ function isOpen(secret: unknown): boolean {
  * be read.
  */
 export function redactText(text: string, schema: z.ZodType | undefined): string | undefined {
-  const read = readSpans(text);
-  if (!read) return undefined;
+  const document = read(text);
+  if (!document) return undefined;
   const values: Replacement[] = [];
   const secrets = new Set<string>();
-  mapSecrets(schema, read.value, (secret, path) => {
-    const span = read.spanOf(path);
+  mapSecrets(schema, document.value, (secret, path) => {
+    const span = document.span(path);
     if (!span || isOpen(secret)) return secret;
     values.push({ ...span, text: JSON.stringify(REDACTED) });
     collectTexts(secret, secrets);
     return secret;
   });
   const comments = hideInComments(text, [...secrets]);
-  const outside = comments.filter((comment) => !values.some((value) => isInside(comment, value)));
-  return replaceAll(text, [...values, ...outside]);
+  return replaceAll(text, [...values, ...outsideOf(comments, values)]);
 }
 
-interface Spans {
-  readonly value: unknown;
-  /** Where the value at a path is written. */
-  spanOf(path: Path): Span | undefined;
-}
-
-function readSpans(text: string): Spans | undefined {
+function read(text: string): Document | undefined {
   const reading = readDocument(text);
-  if (!reading.ok) return undefined;
-  const start = text.startsWith("\uFEFF") ? 1 : 0;
-  const root: Node | undefined = parseTree(text.slice(start), [], { allowTrailingComma: true });
-  return {
-    value: reading.document.value,
-    spanOf(path) {
-      const node = root && findNodeAtLocation(root, [...path]);
-      return node && { start: node.offset + start, end: node.offset + node.length + start };
-    },
-  };
+  return reading.ok ? reading.document : undefined;
 }
 
 function replaceAll(text: string, replacements: readonly Replacement[]): string {
@@ -111,15 +94,15 @@ export type RestoredText =
  * A text that cannot be read comes back as it is, for its reader to say why.
  */
 export function restoreRedactedText(nextText: string, beforeText: string): RestoredText {
-  const next = readSpans(nextText);
+  const next = read(nextText);
   if (!next) return { ok: true, text: nextText };
-  const before = readSpans(beforeText);
+  const before = read(beforeText);
   const paths: Path[] = [];
   const put: Replacement[] = [];
   const hidden: Span[] = [];
   restore({ next: next.value, before: before?.value }, { path: [], from: [] }, ({ path, from, value }) => {
-    const to = next.spanOf(path);
-    const source = value === undefined ? undefined : before?.spanOf(from);
+    const to = next.span(path);
+    const source = value === undefined ? undefined : before?.span(from);
     if (!to || !source) {
       paths.push(path);
       return REDACTED;

@@ -1,13 +1,20 @@
-import { createScanner, findNodeAtLocation, parseTree, printParseErrorCode } from "jsonc-parser";
+import { createScanner, parseTree, printParseErrorCode } from "jsonc-parser";
 import type { Node, ParseError } from "jsonc-parser";
 import { LIMITS } from "../../contract/limits.ts";
-import { keyOf, quote } from "../leaves.ts";
+import { RESERVED_KEYS } from "../../contract/reserved-keys.ts";
+import { isObject, keyOf, quote } from "../leaves.ts";
 import type { Path } from "../leaves.ts";
 
 /** A place in a text; both count from 1, columns in UTF-16 units as editors do. */
 export interface Position {
   readonly line: number;
   readonly column: number;
+}
+
+/** A part of a text, in UTF-16 units from its start. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Something wrong with the text, where it is. */
@@ -29,6 +36,8 @@ export interface Document {
    * there.
    */
   position(path: Path, of?: "key" | "value"): Position | undefined;
+  /** Where the value at a path is written. */
+  span(path: Path): Span | undefined;
 }
 
 export type Reading =
@@ -38,7 +47,7 @@ export type Reading =
 /** Reads a configuration file's text: one object, `LIMITS.jsonDepthMax` deep at most. Never throws. */
 export function readDocument(text: string): Reading {
   const reading = readJsonc(text);
-  if (!reading.ok || isPlainObject(reading.document.value)) return reading;
+  if (!reading.ok || isObject(reading.document.value)) return reading;
   const at = reading.document.position([], "value") ?? START;
   return failed([{ ...at, key: "", reason: "it must be an object, { … }" }]);
 }
@@ -58,27 +67,47 @@ export function readJsonc(text: string): Reading {
   const root = parseTree(body, errors, { allowTrailingComma: true, disallowComments: false });
   const first = errors[0];
   if (first || !root) return failed([syntaxIssue(body, lines, first)]);
-  const issues: TextIssue[] = [];
-  const value = build(root, [], { lines, issues });
-  if (issues.length > 0) return failed(issues);
+  const found: Build = { lines, issues: [], count: 0 };
+  const value = build(root, [], found);
+  if (found.issues.length > 0) return failed(allOf(found));
+  const nodeAt = createFinder(root);
   const position: Document["position"] = (path, of = "key") => {
-    // The signature wants a mutable array and leaves it alone.
-    const node = findNodeAtLocation(root, [...path]);
+    const node = nodeAt(path);
     if (!node) return undefined;
     const property = of === "key" && node.parent?.type === "property" ? node.parent : node;
     return lines.position(property.offset);
   };
-  return { ok: true, document: { text, value, position } };
+  const span: Document["span"] = (path) => {
+    const node = nodeAt(path);
+    return node && { start: node.offset + start, end: node.offset + node.length + start };
+  };
+  return { ok: true, document: { text, value, position, span } };
+}
+
+/** What a path leads to. The members of an object are put into a map when one of them is first looked for. */
+function createFinder(root: Node): (path: Path) => Node | undefined {
+  const known = new WeakMap<Node, ReadonlyMap<string, Node>>();
+  const childOf = (node: Node, step: string | number): Node | undefined => {
+    if (node.type === "array") return typeof step === "number" ? node.children?.[step] : undefined;
+    let members = known.get(node);
+    if (!members) known.set(node, (members = membersOf(node)));
+    return members.get(String(step));
+  };
+  return (path) => path.reduce<Node | undefined>((node, step) => node && childOf(node, step), root);
+}
+
+function membersOf({ children = [] }: Node): ReadonlyMap<string, Node> {
+  const members = new Map<string, Node>();
+  for (const { children: [key, value] = [] } of children) {
+    if (key && value) members.set(String(key.value), value);
+  }
+  return members;
 }
 
 const START: Position = { line: 1, column: 1 };
 
 function failed(errors: readonly TextIssue[]): Reading {
   return { ok: false, errors };
-}
-
-function isPlainObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**
@@ -97,13 +126,26 @@ function depthExceeded(text: string): number | undefined {
   return undefined;
 }
 
-const REFUSED_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
+interface Build {
+  readonly lines: Lines;
+  /** The first of what is wrong. */
+  readonly issues: TextIssue[];
+  /** Of all that is. */
+  count: number;
+}
+
+function allOf({ issues, count }: Build): readonly TextIssue[] {
+  const last = issues.at(-1);
+  const more = count - issues.length;
+  if (!last || more === 0) return issues;
+  return [...issues.slice(0, -1), { ...last, key: "", reason: `and ${more + 1} more keys like these` }];
+}
 
 /**
  * The value of a syntax tree. The parser's own `parse` would set prototypes and let the last of two equal
  * keys win.
  */
-function build(node: Node, path: Path, found: { lines: Lines; issues: TextIssue[] }): unknown {
+function build(node: Node, path: Path, found: Build): unknown {
   const { lines, issues } = found;
   if (node.type === "array") {
     return (node.children ?? []).map((child, index) => build(child, [...path, index], found));
@@ -116,19 +158,19 @@ function build(node: Node, path: Path, found: { lines: Lines; issues: TextIssue[
     if (!keyNode || !valueNode) continue;
     const key = String(keyNode.value);
     const here = [...path, key];
-    const place = { ...lines.position(keyNode.offset), key: keyOf(here) };
     const earlier = seen.get(key);
-    if (REFUSED_KEYS.has(key)) {
-      issues.push({ ...place, reason: `the key ${quote(key)} is not allowed` });
-    } else if (earlier !== undefined) {
-      issues.push({
-        ...place,
-        reason: `${quote(place.key)} is set already on line ${lines.position(earlier).line}`,
-      });
-    } else {
+    if (!RESERVED_KEYS.has(key) && earlier === undefined) {
       seen.set(key, keyNode.offset);
       object[key] = build(valueNode, here, found);
+      continue;
     }
+    found.count += 1;
+    if (issues.length >= LIMITS.configIssuesMax) continue;
+    const reason =
+      earlier === undefined
+        ? `the key ${quote(key)} is not allowed`
+        : `${quote(keyOf(here))} is set already on line ${lines.position(earlier).line}`;
+    issues.push({ ...lines.position(keyNode.offset), key: keyOf(here), reason });
   }
   return object;
 }

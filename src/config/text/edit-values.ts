@@ -1,4 +1,5 @@
 import { LIMITS } from "../../contract/limits.ts";
+import { RESERVED_KEYS } from "../../contract/reserved-keys.ts";
 import { isObject, keyOf, quote } from "../leaves.ts";
 import type { Path } from "../leaves.ts";
 
@@ -7,11 +8,9 @@ export class EditError extends Error {
   override readonly name = "EditError";
 }
 
-const REFUSED_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
-
 /** Throws for the keys that would reach a prototype. */
 export function refuseKey(key: string, what: string): void {
-  if (REFUSED_KEYS.has(key)) throw new EditError(`${what}: the key ${quote(key)} is not allowed`);
+  if (RESERVED_KEYS.has(key)) throw new EditError(`${what}: the key ${quote(key)} is not allowed`);
 }
 
 /** `Cannot set "gateway.port"`, the first half of a message. */

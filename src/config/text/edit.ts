@@ -16,7 +16,7 @@ import {
 } from "./edit-source.ts";
 import { EditError, cannot, checkDepth, checkPath, checkValue } from "./edit-values.ts";
 import { isEqual } from "../equal.ts";
-import { keyOf, quote } from "../leaves.ts";
+import { isObject, keyOf, quote } from "../leaves.ts";
 import type { Path } from "../leaves.ts";
 
 export { EditError };
@@ -56,7 +56,7 @@ function set(text: string, path: Path, value: unknown): string {
   checkValue(value, path.length, what);
   const found = locate(rootOf(text, what), path);
   if (found.depth < path.length) return add({ text, path, found, what }, value);
-  if (path.length === 0 && !isPlainObject(value)) throw new EditError(`${what}: it must be an object`);
+  if (path.length === 0 && !isObject(value)) throw new EditError(`${what}: it must be an object`);
   return isEqual(valueOf(found.node), value) ? text : replace(text, found.node, value);
 }
 
@@ -185,7 +185,7 @@ function replace(text: string, node: Node, value: unknown): string {
   const put = (content: string): string => splice(text, [{ start: node.offset, end, text: content }]);
   const isBlock = isInBlock(text, node);
   const isList = node.type === "array";
-  const isSameKind = (isList && Array.isArray(value)) || (node.type === "object" && isPlainObject(value));
+  const isSameKind = (isList && Array.isArray(value)) || (node.type === "object" && isObject(value));
   const around = isList || node.type === "object" ? node : parentOf(node);
   const style = styleAt(text, containerOf(text, around ?? node));
   const layout: Layout = { ...style, indent: lineIndent(text, node.offset), shape: isBlock ? "fit" : "line" };
@@ -199,8 +199,4 @@ function removeNode(text: string, node: Node): string {
   const parent = parentOf(node);
   if (!parent) return text;
   return removeItem(text, parent, node);
-}
-
-function isPlainObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

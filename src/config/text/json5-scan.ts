@@ -1,4 +1,5 @@
 import { LIMITS } from "../../contract/limits.ts";
+import { RESERVED_KEYS } from "../../contract/reserved-keys.ts";
 import { quote } from "../leaves.ts";
 
 /** Something that cannot be taken, by its offset in the text. */
@@ -114,14 +115,12 @@ function punctuate(state: State, mark: string): void {
   state.isKeyNext = (mark === "{" || mark === ",") && open.at(-1) !== undefined;
 }
 
-const REFUSED_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
-
 function noteKey({ open, flaws, line }: State, { offset }: Token, written: string): void {
   const seen = open.at(-1);
   const key = decode(written);
   if (!seen || key === undefined) return;
   const earlier = seen.get(key);
-  if (REFUSED_KEYS.has(key)) flaws.push({ offset, reason: `the key ${quote(key)} is not allowed` });
+  if (RESERVED_KEYS.has(key)) flaws.push({ offset, reason: `the key ${quote(key)} is not allowed` });
   else if (earlier !== undefined)
     flaws.push({ offset, reason: `${quote(key)} is set already on line ${earlier}` });
   else seen.set(key, line);

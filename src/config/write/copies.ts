@@ -1,6 +1,7 @@
 import { LIMITS } from "../../contract/limits.ts";
 import type { Clock, Files } from "../../ports.ts";
-import { directoryOf, normalize } from "../tree/file-names.ts";
+import { directoryOf } from "../tree/file-names.ts";
+import { INDEX_NAME, isShort, mainNameIn, namesOf, pathOf, readIndex } from "./copy-names.ts";
 import { isLeftover } from "./leftovers.ts";
 import type { Texts } from "../store.ts";
 
@@ -34,6 +35,11 @@ export interface Copies {
   backup(name: string, main: string): Promise<Texts | undefined>;
   /** Remembers the files that made the configuration now in force, if they are not remembered already. */
   remember(hash: string, texts: Texts): Promise<void>;
+  /** Keeps what a change has written that may have to be undone; what was kept for another one goes. */
+  keepChange(hash: string, texts: Texts): Promise<void>;
+  /** @returns undefined when it is not kept, or only half of it after a crash */
+  change(hash: string, main: string): Promise<Texts | undefined>;
+  forgetChange(): Promise<void>;
   /** What was remembered, the hash it had beside it; more than one only after a crash. */
   remembered(main: string): Promise<readonly { readonly hash: string; readonly texts: Texts }[]>;
 }
@@ -41,14 +47,17 @@ export interface Copies {
 export function createCopies({ files, clock, stateDir, isWanted }: CopiesOptions): Copies {
   const backupsDir = `${stateDir}/config-backups`;
   const lastGoodDir = `${stateDir}/config-last-good`;
+  const changeDir = `${stateDir}/config-unconfirmed`;
 
   async function save(directory: string, texts: Texts): Promise<void> {
     const [main = ""] = texts.keys();
     await files.ensurePrivateDir(stateDir);
     await files.ensurePrivateDir(directoryOf(directory));
     await files.ensurePrivateDir(directory);
+    const names = namesOf([...texts.keys()], main);
+    if (names.index !== undefined) await files.replace(`${directory}/${INDEX_NAME}`, names.index);
     for (const [path, text] of [...texts].toReversed()) {
-      await files.replace(`${directory}/${nameOf(path, main)}`, text);
+      await files.replace(`${directory}/${names.of(path)}`, text);
     }
   }
 
@@ -88,6 +97,13 @@ export function createCopies({ files, clock, stateDir, isWanted }: CopiesOptions
       await save(`${lastGoodDir}/${hash}`, texts);
       for (const old of known) if (old !== hash) await files.removeDir(`${lastGoodDir}/${old}`);
     },
+    async keepChange(hash, texts) {
+      const known = await files.list(changeDir);
+      await save(`${changeDir}/${hash}`, texts);
+      for (const old of known) if (old !== hash) await files.removeDir(`${changeDir}/${old}`);
+    },
+    change: (hash, main) => loadTexts(files, `${changeDir}/${hash}`, main),
+    forgetChange: () => files.removeDir(changeDir),
     async remembered(main) {
       const found: { hash: string; texts: Texts }[] = [];
       for (const hash of await files.list(lastGoodDir)) {
@@ -101,38 +117,23 @@ export function createCopies({ files, clock, stateDir, isWanted }: CopiesOptions
 
 type FolderFiles = Pick<Files, "list" | "readText">;
 
-/** @returns the main file first; undefined where it is missing */
+/** @returns the main file first; undefined where one is missing */
 async function loadTexts(files: FolderFiles, directory: string, main: string): Promise<Texts | undefined> {
   const texts = new Map<string, string>();
-  const names = (await files.list(directory)).filter((name) => !isLeftover(name));
+  const names = (await files.list(directory)).filter((name) => !isLeftover(name) && name !== INDEX_NAME);
   const mainName = mainNameIn(names, main);
   if (mainName === undefined) return undefined;
+  const index = await files.readText(`${directory}/${INDEX_NAME}`, LIMITS.configBytesMax);
+  const long = readIndex(index ?? "{}");
   for (const name of [mainName, ...names.filter((one) => one !== mainName)]) {
     const text = await files.readText(`${directory}/${name}`, LIMITS.configBytesMax);
-    const path = name === mainName ? main : pathOf(name, main);
+    const full = isShort(name) ? long.get(name) : name;
+    const path = name === mainName ? main : full && pathOf(full, main);
+    if (path === undefined) return undefined;
     if (text !== undefined) texts.set(path, text);
   }
   return texts;
 }
-
-/** One level deep, so that reading back needs no walk; includes are below the main file's directory. */
-function nameOf(path: string, main: string): string {
-  const root = normalize(directoryOf(main));
-  const below = normalize(path).slice(root === "" || root === "/" ? root.length : root.length + 1);
-  return below.replaceAll("%", "%25").replaceAll("/", "%2F");
-}
-
-/** The path as an include of that main file has it. */
-function pathOf(name: string, main: string): string {
-  return normalize(`${directoryOf(main)}/${name.replaceAll("%2F", "/").replaceAll("%25", "%")}`);
-}
-
-/** The main file is written last, so where it is, all is. It may have had its older name then. */
-function mainNameIn(names: readonly string[], main: string): string | undefined {
-  return [nameOf(main, main), OLDER_NAME].find((name) => names.includes(name));
-}
-
-const OLDER_NAME = "clawdbot.json";
 
 /** A time of day in UTC, the colons as hyphens: file systems of memory cards know no colons. */
 const NAME = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z(?:\+\d{6})?$/;

@@ -1,7 +1,7 @@
 import type { TextChange } from "../text/edit.ts";
 import { cannot, refuseKey } from "../text/edit-values.ts";
 import { isEqual } from "../equal.ts";
-import { isObject } from "../leaves.ts";
+import { idOf, isObject } from "../leaves.ts";
 import type { Path } from "../leaves.ts";
 
 type Identified = Record<string, unknown> & { readonly id: string };
@@ -57,11 +57,6 @@ function checked(value: unknown, path: Path): unknown {
 
 function isIdentified(list: readonly unknown[]): list is readonly Identified[] {
   return list.length > 0 && list.every((element) => idOf(element) !== undefined);
-}
-
-function idOf(element: unknown): string | undefined {
-  if (!isObject(element) || !Object.hasOwn(element, "id")) return undefined;
-  return typeof element["id"] === "string" ? element["id"] : undefined;
 }
 
 // --- from one value to another ---

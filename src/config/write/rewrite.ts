@@ -185,15 +185,21 @@ function refuseOldNames(intent: Intent, after: unknown): void {
   if ((intent.kind !== "set" && intent.kind !== "patch") || !isObject(after)) return;
   const named = intent.kind === "set" ? [intent.path] : leavesOf(intent.patch, []);
   const { config, changes } = migrateLegacyConfig(after);
-  const old = droppedKeys(after, config).find((path) => {
+  const gone = droppedKeys(after, config)
     // An element is not gone because its id is said otherwise, and empty text takes a choice back.
-    const isKey = typeof path.at(-1) === "string" && valueAt(after, path) !== "";
-    return isKey && named.some((one) => startsWith(path, one));
-  });
+    .filter((path) => typeof path.at(-1) === "string" && valueAt(after, path) !== "")
+    .flatMap((path) => named.flatMap((one) => innerOf(path, one)));
+  const [old] = gone;
   if (!old) return;
   const key = quote(keyOf(old));
   const change = changes.find((one) => one.includes(key)) ?? changes[0] ?? "it would be ignored";
   throw new EditError(`Cannot set ${key}: it is an old name, ${change}`);
+}
+
+/** The one of two paths that is in the other; none where they are apart. */
+function innerOf(a: Path, b: Path): Path[] {
+  if (startsWith(a, b)) return [a];
+  return startsWith(b, a) ? [b] : [];
 }
 
 function leavesOf(patch: unknown, path: Path): Path[] {

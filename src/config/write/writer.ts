@@ -1,4 +1,3 @@
-import { LIMITS } from "../../contract/limits.ts";
 import type { Files, Stop, Timers } from "../../ports.ts";
 import type { Copies } from "./copies.ts";
 import { EditError } from "../text/edit.ts";
@@ -7,25 +6,14 @@ import { directoryOf } from "../tree/file-names.ts";
 import type { ConfigIssue } from "../issues.ts";
 import { isMistake } from "../layers.ts";
 import { quote } from "../leaves.ts";
-import { removeLeftovers } from "./leftovers.ts";
 import { type Original, originalOf } from "./before-migration.ts";
+import { putTexts } from "./put.ts";
+import { invalid, refuseFailed, stale, WriteRefused } from "./refused.ts";
 import { type Intent, rewrite } from "./rewrite.ts";
 import type { ConfigStore, Snapshot, Texts } from "../store.ts";
 import type { SourceFile } from "../tree/tree.ts";
 
-/** Why nothing was written. */
-export class WriteRefused extends Error {
-  override readonly name = "WriteRefused";
-  /** `stale`: the files are not what the writer has seen. `locked`: another program writes. */
-  readonly kind: "stale" | "invalid" | "locked" | "failed";
-  readonly issues: readonly ConfigIssue[];
-
-  constructor(kind: WriteRefused["kind"], message: string, issues: readonly ConfigIssue[] = []) {
-    super(message);
-    this.kind = kind;
-    this.issues = issues;
-  }
-}
+export { WriteRefused };
 
 interface WriterOptions {
   readonly store: ConfigStore;
@@ -61,7 +49,7 @@ export interface WriteOptions {
 export interface ConfigWriter {
   /** What would come of it; writes nothing. @throws WriteRefused */
   preview(intent: Intent): Promise<{ readonly before: Snapshot; readonly after: Snapshot }>;
-  /** @throws WriteRefused; then every file is as it was */
+  /** @throws WriteRefused; then every file is as it was, unless it says which could not be put back */
   write(intent: Intent, options?: WriteOptions): Promise<Written>;
   /** Puts the files of a backup back, after a backup of what is there. @throws WriteRefused */
   restore(backup: string, options?: WriteOptions): Promise<Written>;
@@ -88,14 +76,16 @@ class Writer implements QuietWriter {
     this.#options = options;
   }
 
-  async preview(intent: Intent): Promise<{ readonly before: Snapshot; readonly after: Snapshot }> {
+  preview(intent: Intent): Promise<{ readonly before: Snapshot; readonly after: Snapshot }> {
     const { store } = this.#options;
-    const before = await store.readConfigFileSnapshot();
-    refuseUnreadable(before);
-    const { texts } = this.#textsOf(before, intent);
-    const after = await store.readConfigFileSnapshot(texts);
-    refuseHidden(before, after);
-    return { before, after };
+    return this.#next(async () => {
+      const before = await store.readConfigFileSnapshot();
+      refuseUnreadable(before);
+      const { texts } = this.#textsOf(before, intent);
+      const after = await store.readConfigFileSnapshot(texts);
+      refuseHidden(before, after);
+      return { before, after };
+    });
   }
 
   write(intent: Intent, options: WriteOptions = {}): Promise<Written> {
@@ -117,7 +107,7 @@ class Writer implements QuietWriter {
       const before = await store.readConfigFileSnapshot();
       refuseStale(before, options);
       refuseUnreadable(before);
-      const kept = await copies.backup(name, targetOf(before.path, store));
+      const kept = await copies.backup(name, targetOf(before.path, store)).catch(refuseFailed);
       if (!kept)
         throw new WriteRefused("invalid", `Cannot restore backup "${name}": there is no such backup`);
       const now = before.source?.texts;
@@ -184,51 +174,15 @@ class Writer implements QuietWriter {
     return after;
   }
 
-  /** Writes, after a backup, and puts back what was there should the disk refuse a part. */
   async #put(judged: Judged, texts: Texts, original?: Original): Promise<Written> {
     const { copies, files } = this.#options;
-    const kept = judged.before.source?.texts ?? new Map<string, string>();
-    const done = new Map<string, string>();
-    const changes = [...judged.changes];
-    let backup: string | undefined;
-    try {
-      // We hold the lock: nobody is in the middle of writing these.
-      await removeLeftovers(files, texts.keys());
-      if (texts.size > 0 && kept.size > 0) backup = await copies.backUp(kept);
-      for (const [path, text] of texts) {
-        await files.replace(path, text);
-        done.set(path, text);
-      }
-      if (original && (await files.writeNew(original.path, original.text))) {
-        done.set(original.path, original.text);
-        changes.push(`kept what it was in ${quote(original.path)}`);
-      }
-    } catch (error) {
-      await this.#undo(kept, done);
-      if (backup !== undefined) await copies.discard(backup);
-      return refuseFailed(error);
-    }
+    const seen = judged.before.source?.texts ?? new Map<string, string>();
+    const { backup, kept, undo } = await putTexts({ copies, files }, { seen, texts, original });
+    const changes = [...judged.changes, ...kept.map((path) => `kept what it was in ${quote(path)}`)];
     // It is written: a backup too many is no reason to say anything else.
     if (backup !== undefined) await copies.prune().catch(() => {});
-    return { ...judged, changes, backup, undo: () => this.#alone(() => this.#undo(kept, done)) };
+    return { ...judged, changes, backup, undo: () => this.#alone(undo) };
   }
-
-  async #undo(kept: Texts, done: Texts): Promise<void> {
-    const { files } = this.#options;
-    for (const [path, text] of done) {
-      // What cannot be read any more is not what we have written.
-      const now = await files.readText(path, LIMITS.configBytesMax).catch(() => undefined);
-      if (now !== text) continue;
-      const old = kept.get(path);
-      await (old === undefined ? files.remove(path) : files.replace(path, old));
-    }
-  }
-}
-
-function refuseFailed(error: unknown): never {
-  const reason = error instanceof Error ? error.message : String(error);
-  const message = reason.startsWith("Cannot ") ? reason : `Cannot write configuration: ${reason}`;
-  throw new WriteRefused("failed", message);
 }
 
 /** No backup of it can be made, and nobody knows what is in it. */
@@ -250,17 +204,7 @@ function refuseHidden(before: Snapshot, after: Snapshot): void {
 }
 
 function refuseStale(before: Snapshot, { baseHash }: WriteOptions): void {
-  if (baseHash === undefined || baseHash === before.hash) return;
-  throw new WriteRefused(
-    "stale",
-    "Cannot write configuration: it has changed since it was read; read it again",
-  );
-}
-
-function invalid(errors: readonly ConfigIssue[]): WriteRefused {
-  const [first] = errors;
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
-  return new WriteRefused("invalid", `${first?.message ?? "Cannot write configuration"}${more}`, errors);
+  if (baseHash !== undefined && baseHash !== before.hash) throw stale();
 }
 
 /**

@@ -197,6 +197,7 @@ function mergeOf(raw: string): Intent {
 
 async function confirm(confirmation: Confirmation, call: Call<"conflict">): Promise<boolean> {
   const answer = await confirmation.confirm(call.caller.connectedMs);
+  if (answer === "late") return call.fail("conflict", "Cannot confirm configuration: it is being undone");
   if (answer !== "early") return answer === "confirmed";
   return call.fail(
     "conflict",

@@ -10,18 +10,22 @@ import type { Intent } from "../../config/write/rewrite.ts";
 import type { Config } from "../../config/schema.ts";
 import { type ConfigStore, isGone, type Snapshot, type ValidSnapshot } from "../../config/store.ts";
 import { valueOf } from "../../config/tree/tree.ts";
-import { type ConfigWriter, WriteRefused, type Written } from "../../config/write/writer.ts";
+import { EMPTY_TEXT, undoChange } from "../../config/write/undo-change.ts";
+import { type QuietWriter, WriteRefused, type Written } from "../../config/write/writer.ts";
 import { RpcError } from "../../contract/errors.ts";
-import type { Confirmation } from "./confirmation.ts";
+import type { Log } from "../../ports.ts";
+import type { Confirmation, Waiting } from "./confirmation.ts";
 import type { ConfigOutcome, ConfigProblem } from "./contract.ts";
+import { refuseEdited, refuseWaiting } from "./refuse-waiting.ts";
 import { outcomeOf, pathOf, problemOf, toRpcError, unusable } from "./problems.ts";
 
 interface ServiceParts {
   readonly store: ConfigStore;
-  readonly writer: ConfigWriter;
+  readonly writer: QuietWriter;
   readonly copies: Copies;
   readonly reloader: ConfigReloader;
   readonly confirmation: Confirmation;
+  readonly log: Pick<Log, "warn">;
 }
 
 export interface WriteRequest {
@@ -40,7 +44,8 @@ export class ConfigService {
 
   /** The configuration's files as they are now, whether they can be used or not. */
   snapshot(): Promise<Snapshot> {
-    return this.#parts.store.readConfigFileSnapshot();
+    const { store, writer } = this.#parts;
+    return writer.between(() => store.readConfigFileSnapshot());
   }
 
   /** What is in force but for what is owed, with the origin of each value. */
@@ -52,7 +57,7 @@ export class ConfigService {
     const again = await this.snapshot();
     if (again.valid) return again;
     // A file has come since that cannot be used: what is in force is what an empty one would say.
-    const empty = await this.#parts.store.readConfigFileSnapshot(new Map([[latest.path, EMPTY]]));
+    const empty = await this.#parts.store.readConfigFileSnapshot(new Map([[latest.path, EMPTY_TEXT]]));
     if (empty.valid) return empty;
     throw unusable(again.errors);
   }
@@ -60,16 +65,13 @@ export class ConfigService {
   write(intent: Intent, { baseHash, confirmWithinMs }: WriteRequest): Promise<ConfigOutcome> {
     const { writer, confirmation, reloader } = this.#parts;
     return this.#alone(async () => {
+      if (confirmWithinMs === undefined) refuseWaiting(confirmation);
+      else refuseEdited(confirmation, (await this.snapshot()).hash);
       if (intent.kind !== "replace") await this.#refuseGone();
       const base = reloader.latest().config;
-      const written = await this.#written(() => writer.write(intent, { baseHash }));
-      // What has changed nothing has nothing to be undone.
-      const isChange = written.backup !== undefined || !written.before.exists;
-      const waiting = { backup: written.backup ?? "", confirmWithinMs: confirmWithinMs ?? 0 };
-      const takeBack =
-        confirmWithinMs !== undefined && isChange
-          ? await confirmation.begin(waiting).catch((error: unknown) => this.#undone(written, error))
-          : async () => {};
+      const seen = baseHash ?? confirmation.waiting?.hash;
+      const written = await this.#written(() => writer.write(intent, { baseHash: seen }));
+      const takeBack = await this.#begin(written, confirmWithinMs);
       const reloaded = await this.#apply(written, base, takeBack);
       if (reloaded.restartOwed.length === 0) confirmation.inForce();
       return outcomeOf(written, reloaded);
@@ -77,25 +79,34 @@ export class ConfigService {
   }
 
   rollback(backup: string | undefined, baseHash: string | undefined): Promise<ConfigOutcome> {
-    const { copies, reloader, writer } = this.#parts;
+    const { copies, reloader, writer, confirmation } = this.#parts;
     return this.#alone(async () => {
-      const name = backup ?? (await copies.backups(reloader.latest().path))[0];
+      const { waiting } = confirmation;
+      const name = backup ?? (waiting?.backup || (await copies.backups(reloader.latest().path))[0]);
       if (name === undefined)
         throw new RpcError("not_found", "Cannot roll back the configuration: there is no backup");
+      // To before what waits: somebody undoes it, and it waits no more.
+      if (waiting?.backup !== name) refuseWaiting(confirmation);
       const base = reloader.latest().config;
       const written = await this.#written(() => writer.restore(name, { baseHash }));
-      return outcomeOf(written, await this.#apply(written, base));
+      const outcome = outcomeOf(written, await this.#apply(written, base));
+      // Where the note of it cannot go, undoing it later finds nothing left to undo.
+      if (waiting) await confirmation.end().catch(() => {});
+      return outcome;
     });
   }
 
-  /** Puts back what was there before an unconfirmed change. */
-  revert(backup: string): Promise<void> {
-    const { writer, reloader } = this.#parts;
+  /**
+   * Puts back what was there before an unconfirmed change.
+   *
+   * @returns the backup of what it was; undefined where that needed no writing. @throws WriteRefused
+   */
+  revert(waiting: Waiting, isStillWanted: () => boolean): Promise<string | undefined> {
     return this.#alone(async () => {
-      // There was no file before: an empty one says the same.
-      const empty: Intent = { kind: "replace", text: EMPTY, isVerbatim: true, drop: [[]] };
-      await (backup === "" ? writer.write(empty) : writer.restore(backup));
-      await reloader.reload();
+      if (!isStillWanted()) return undefined;
+      const { backup } = await undoChange(this.#parts, waiting);
+      await this.#parts.reloader.reload();
+      return backup;
     });
   }
 
@@ -184,7 +195,7 @@ export class ConfigService {
     change();
     const putBack = (): unknown => (had ? overrides.set(leaf, before) : overrides.delete(leaf));
     // Looked at first: what nobody has written into a file is no reason to tell everybody.
-    const seen = await store.readConfigFileSnapshot();
+    const seen = await this.snapshot();
     if (!seen.valid) {
       putBack();
       throw unusable(seen.errors);
@@ -205,6 +216,21 @@ export class ConfigService {
     const result = this.#last.then(work, work);
     this.#last = result.catch(() => {});
     return result;
+  }
+
+  /** @returns takes it back */
+  async #begin(written: Written, confirmWithinMs: number | undefined): Promise<() => Promise<void>> {
+    const { confirmation, copies } = this.#parts;
+    const { before, after, backup = "" } = written;
+    // What has changed nothing has nothing to be undone.
+    if (confirmWithinMs === undefined || (backup === "" && before.exists)) return async () => {};
+    const { hash, source } = after;
+    try {
+      await copies.keepChange(hash, source?.texts ?? new Map());
+      return await confirmation.begin({ backup, hash, confirmWithinMs });
+    } catch (error) {
+      return this.#undone(written, error);
+    }
   }
 
   /** A key written where the file was would be all that is left of it. */
@@ -232,8 +258,13 @@ export class ConfigService {
   }
 
   async #undone(written: Written, reason: unknown): Promise<never> {
-    await written.undo();
-    await this.#parts.reloader.reload();
+    try {
+      await written.undo();
+    } catch (error) {
+      throw error instanceof WriteRefused ? toRpcError(error) : error;
+    } finally {
+      await this.#parts.reloader.reload();
+    }
     const message = reason instanceof Error ? `Cannot apply configuration: ${reason.message}` : reason;
     throw new RpcError("unavailable", typeof message === "string" ? message : "Cannot apply configuration");
   }
@@ -261,9 +292,6 @@ export interface Validation {
   readonly changed: string[];
   readonly plan?: ReloadPlan;
 }
-
-/** An empty configuration's text. */
-const EMPTY = "{\n}\n";
 
 /** JSON with comments as it is; JSON5, which older clients send, converted. */
 async function jsonc(raw: string): Promise<string> {

@@ -51,7 +51,8 @@ async function write(path: string, text: string): Promise<void> {
   await Bun.write(full, text);
 }
 
-const note = (): string => JSON.stringify({ pid: 1, url: peer.url, port, version: "0", startedAtMs: 1 });
+const note = (more: object = {}): string =>
+  JSON.stringify({ pid: 1, url: peer.url, port, version: "0", startedAtMs: 1, ...more });
 const tokensSent = (): unknown[] =>
   peer.sent.filter(({ method }) => method === "connect").map(({ params }) => params.auth);
 
@@ -148,6 +149,59 @@ describe("which credential", () => {
     ]);
   });
 
+  test("the running gateway's own before the files', which may say what is not in force yet", async () => {
+    await write(".clawdbot/gateway.json", note({ localToken: TOKEN }));
+    await write(".clawdbot/gateway.token", "from-file");
+    await write(".clawdbot/moltbot.json", '{ "gateway": { "auth": { "token": "not-in-force-yet" } } }');
+    expect(await machine.run(["call", "health"])).toMatchObject({ code: 0 });
+    expect(await machine.run(["call", "health", "--url", `localhost:${port}`])).toMatchObject({ code: 0 });
+    expect(tokensSent()).toEqual([{ token: TOKEN }, { token: TOKEN }]);
+    await machine.run(["call", "health"], { env: { CLAWDBOT_GATEWAY_TOKEN: "from-env" } });
+    expect(tokensSent().at(-1)).toEqual({ token: "from-env" });
+  });
+
+  test("not what a gateway at another port has noted", async () => {
+    await write(".clawdbot/gateway.json", note({ port: port === 1 ? 2 : 1, localToken: "of-another" }));
+    await write(".clawdbot/gateway.token", TOKEN);
+    expect(await machine.run(["call", "health", "--url", peer.url])).toMatchObject({ code: 0 });
+    expect(tokensSent()).toEqual([{ token: TOKEN }]);
+  });
+
+  test("after what a gateway has noted that is gone, the files'", async () => {
+    await write(".clawdbot/gateway.json", note({ localToken: "of-one-that-is-gone" }));
+    await write(".clawdbot/gateway.token", TOKEN);
+    expect(await machine.run(["call", "health"])).toMatchObject({ code: 0 });
+    expect(tokensSent()).toEqual([{ token: "of-one-that-is-gone" }, { token: TOKEN }]);
+  });
+
+  const AUTH_OF = (auth: object): string => JSON.stringify({ gateway: { auth } });
+
+  test.each([
+    ["password", { password: "${GW_PASS}" }],
+    ["password", { mode: "password", password: { $env: "GW_PASS" } }],
+    ["token", { token: "a-${GW_PASS}", password: "${OTHER}" }],
+  ])("never a %s whose variable is not set here (%#)", async (kind, auth) => {
+    await write(".clawdbot/moltbot.json", AUTH_OF(auth));
+    const { code, err } = await machine.run(["status"]);
+    expect(code).toBe(77);
+    expect(err.split("\n")[1]).toBe(`gateway.auth.${kind} is \${GW_PASS}, which is not set here`);
+    expect(tokensSent()).toEqual([undefined]);
+  });
+
+  test("nor one of an older copy, nor where the file has another mistake", async () => {
+    await write(".clawdbot/moltbot.json", '{ "gateway": { "port": "what" } }');
+    await write(".clawdbot/config-last-good/a/moltbot.json", AUTH_OF({ password: "${GW_PASS}" }));
+    const { code, err } = await machine.run(["status"]);
+    expect([code, tokensSent()]).toEqual([77, [undefined]]);
+    expect(err).toContain("\ngateway.auth.password is ${GW_PASS}, which is not set here\n");
+  });
+
+  test("one that is not asked for may lack its variable", async () => {
+    await write(".clawdbot/moltbot.json", AUTH_OF({ mode: "token", token: TOKEN, password: "${GW_PASS}" }));
+    expect(await machine.run(["call", "health"])).toMatchObject({ code: 0 });
+    expect(tokensSent()).toEqual([{ token: TOKEN }]);
+  });
+
   test("the configuration's where the token file's is refused", async () => {
     await write(".clawdbot/gateway.token", "stale-token-of-an-earlier-start");
     await write(".clawdbot/moltbot.json", `{ "gateway": { "auth": { "token": "${TOKEN}" } } } // mine`);
@@ -203,6 +257,7 @@ describe("another machine", () => {
   const far = (): string => `ws://0.0.0.0:${port}/ws`;
 
   test("gets no token of this machine's", async () => {
+    await write(".clawdbot/gateway.json", note({ localToken: TOKEN }));
     await write(".clawdbot/gateway.token", TOKEN);
     const { code, err } = await machine.run(["status", "--url", far()]);
     expect([code, tokensSent()]).toEqual([77, [undefined]]);

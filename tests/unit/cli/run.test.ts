@@ -13,14 +13,16 @@ afterEach(() => machine.remove());
 class Exit extends Error {}
 
 /** A gateway in this process, and the ways to end it. */
-async function start() {
+async function start({ isOnTerminal = false } = {}) {
   const ready = Promise.withResolvers<void>();
   let signal = (_: "SIGTERM" | "SIGINT"): void => undefined;
   let uncaught = (_: unknown): void => undefined;
   const { platform, outcome } = machine.platform(["run", "--port", "0"]);
   const { stderr } = platform.process;
+  let hangup = (): void => undefined;
   const process: Platform["process"] = {
     ...platform.process,
+    stdinIsTerminal: isOnTerminal,
     stderr: {
       ...stderr,
       write: (text) => {
@@ -30,6 +32,10 @@ async function start() {
     },
     onStopSignal: (work) => {
       signal = work;
+      return () => undefined;
+    },
+    onHangup: (work) => {
+      hangup = work;
       return () => undefined;
     },
     onUncaught: (work) => {
@@ -46,6 +52,7 @@ async function start() {
     done,
     outcome,
     signal: (name: "SIGTERM" | "SIGINT") => signal(name),
+    hangup: () => hangup(),
     uncaught: (e: unknown) => uncaught(e),
   };
 }
@@ -56,6 +63,14 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s stops it well; a second one does n
   expect(() => gateway.signal("SIGINT")).toThrow(new Exit("exit 130"));
   expect(await gateway.done).toBe(0);
   expect(gateway.outcome().err).toContain(`stopped by ${name}`);
+});
+
+test("a terminal that hangs up stops it well, told twice too", async () => {
+  const gateway = await start({ isOnTerminal: true });
+  gateway.hangup();
+  gateway.hangup();
+  expect(await gateway.done).toBe(0);
+  expect(gateway.outcome().err).toContain("stopped by SIGHUP");
 });
 
 test("an error nobody caught is logged once, and the gateway ends with 1", async () => {

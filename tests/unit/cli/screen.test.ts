@@ -92,6 +92,22 @@ test("status for people", () => {
   ]);
   expect(invalid).toContain("          waits for a restart (gateway restart --now): a.b, c");
   expect(invalid).toContain("          a change is undone within 1 min 30 s unless it is confirmed");
+  const refused = {
+    ...config,
+    error: { file: "/c.json", message: "Cannot apply configuration: port 1 is in use" },
+  };
+  const headOf = (told: typeof refused) =>
+    describeStatus({ ...status, config: told }, "ws://x/ws", screenOf(false))
+      .split("\n")
+      .slice(0, 3);
+  expect(headOf(refused)).toEqual([
+    "RESTART FAILED: what needs one stays as it was",
+    "Cannot apply configuration: port 1 is in use",
+    "",
+  ]);
+  expect(headOf({ ...refused, restartOwed: [] })[0]).toBe(
+    "CONFIGURATION NOT APPLIED: what was in force goes on",
+  );
   const safe = { ...config, safeMode: true };
   expect(describeStatus({ ...status, config: safe }, "ws://x/ws", screenOf(false))).toStartWith(
     "SAFE MODE: ",

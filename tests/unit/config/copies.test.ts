@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Copies, createCopies } from "../../../src/config/write/copies.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
@@ -70,6 +70,22 @@ describe("backups", () => {
     const modes = readdirSync(directory).map((file) => statSync(join(directory, file)).mode & 0o777);
     expect(modes).toEqual(Array<number>(5).fill(0o600));
     expect(statSync(directory).mode & 0o777).toBe(0o700);
+  });
+
+  test("have names that every file system takes, however long the paths are", async () => {
+    const stateDir = tempDir();
+    const copies = copiesIn(stateDir);
+    const deep = `/c/${"ü".repeat(120)}/${"deeper/".repeat(40)}`;
+    const paths = [`${deep}a.json`, `${deep}b "%1-".json`, "/c/%-1", "/c/%1-", "/c/a.json", "/c/%names.json"];
+    for (const main of ["/c/m.json", `/c/${"m".repeat(240)}.json`]) {
+      const texts = textsOf(main, ...paths);
+      const name = await copies.backUp(texts);
+      expect(Object.fromEntries((await copies.backup(name, main)) ?? [])).toEqual(Object.fromEntries(texts));
+      expect(await copies.backups(main)).toContain(name);
+      // One whose real name nobody knows any more is no part of a whole.
+      writeFileSync(join(stateDir, "config-backups", name, "%names.json"), "not ours");
+      expect(await copies.backup(name, main)).toBeUndefined();
+    }
   });
 
   test.each([
@@ -159,4 +175,16 @@ describe("the last good files", () => {
     await copies.remember("one", texts);
     expect(await copies.remembered("/c/m.json")).toEqual([{ hash: "one", texts }]);
   });
+});
+
+test("what a change has written is kept for it alone, until it is forgotten", async () => {
+  const copies = copiesIn(tempDir());
+  const texts = textsOf("/c/m.json", "/c/a.json");
+  await copies.keepChange("one", textsOf("/c/m.json"));
+  await copies.keepChange("two", texts);
+  expect(await copies.change("one", "/c/m.json")).toBeUndefined();
+  expect(await copies.change("two", "/c/m.json")).toEqual(texts);
+  expect(await copies.backups("/c/m.json")).toEqual([]);
+  await copies.forgetChange();
+  expect(await copies.change("two", "/c/m.json")).toBeUndefined();
 });

@@ -97,6 +97,33 @@ describe("a value", () => {
     expect(redactValue(root, { pair: { $env: "A_B1" } })).toEqual({ pair: { $env: "A_B1" } });
   });
 
+  test("arguments of programs are judged by their options", () => {
+    const args = ["--api-key", "CANARY", "--token=CANARY", "-v", "--max-tokens", "4096", "--password", "--x"];
+    const more = ["--key", "${KEY}", "--token=${TOKEN}", "API_KEY=CANARY", "Authorization: Bearer CANARY"];
+    expect(redactValue(undefined, { args, more })).toEqual({
+      args: ["--api-key", "***", "***", "-v", "--max-tokens", "4096", "--password", "--x"],
+      more: ["--key", "${KEY}", "--token=${TOKEN}", "***", "***"],
+    });
+  });
+
+  test("an address that lets in whoever knows it is hidden", () => {
+    const urls = [
+      "https://hooks.slack.com/services/T000/B000/CANARY",
+      "https://discord.com/api/webhooks/123/CANARY",
+      "https://api.telegram.org/bot123:abc/sendMessage",
+      "https://x.webhook.office.com/webhookb2/0a1b2c3d-CANARY-CANARY",
+    ];
+    const open = ["https://discord.com/channels/1", "https://host/webhooks", "https://host/robot/1"];
+    expect(redactValue(undefined, { urls, open })).toEqual({ urls: urls.map(() => "***"), open });
+    const named = {
+      webhookUrl: "https://a/b",
+      webhook: { url: "https://a/b", path: "/c" },
+      url: "https://a/b",
+    };
+    const hidden = { webhookUrl: "***", webhook: { url: "***", path: "/c" }, url: "https://a/b" };
+    expect(redactValue(undefined, named)).toEqual(hidden);
+  });
+
   test("what may be anything is judged by its names", () => {
     const root = z.strictObject({ entries: z.record(z.string(), z.unknown()) });
     const entries = { hook: { url: "http://h", secret: "s" }, apiKey: "k", tokens: 3 };
@@ -142,6 +169,9 @@ describe("a text", () => {
     `{} // "apiKey": "\${OPENROUTER_KEY}", apiKey: \${A_KEY}, "token": { "$env": "A_TOKEN" }, "password": ""`,
     '{} // "maxTokens": 4096, contextTokens: 8192, "token": null, https://host:8080/v1?model=x',
     "{} /*** a section ***/",
+    "{} // the token is required, the API key is set below; password was rotated on 2024-05-01",
+    "{} // the key is GATEWAY_TOKEN or gateway.auth.token, the cookie is longer than 16 characters, key F12",
+    "{} // see https://docs.example.com/en/webhooks/webhook-events-and-payloads",
   ])("a comment without a secret stays: %s", (text) => {
     expect(redacted(text)).toBe(text);
   });
@@ -155,6 +185,11 @@ describe("a text", () => {
     ['// "OPENAI": "abc"', '// "OPENAI": "***"'],
     ['// "headers": { "x-user": "abc", "y": "${Y}" }', '// "headers": { "x-user": "***", "y": "${Y}" }'],
     ["// see http://me:abc@host/x", "// see ***"],
+    ["// old token was CANARY, gone in May", "// old token was ***, gone in May"],
+    ["// the API key is now abc12345!", "// the API key is now ***!"],
+    ["// password is 'swordfish'", '// password is "***"'],
+    ["// my token sk1234abcd9 is here", "// my token *** is here"],
+    ["// posts to https://hooks.slack.com/services/T0/B0/CANARY", "// posts to ***"],
     ["// ghp_0123456789abcdefABCD", "// ***"],
     ["// 123456789:AAE0123456789-0123456789_0123456", "// ***"],
     ["// curl -H 'Authorization: Bearer abc123def'", "// curl -H 'Authorization: ***'"],
@@ -180,6 +215,12 @@ describe("a text", () => {
       "http://",
       "http://a?b",
       'env:{"a":',
+      "token was ",
+      "key    ",
+      "key is ....x",
+      "http://a/hook/",
+      "http://hooks.",
+      "http://bot1",
     ])
       expect(redacted(`{} // ${part.repeat(200_000 / part.length)}`).length).toBeGreaterThan(4);
   });
@@ -302,6 +343,20 @@ describe("what was hidden comes back", () => {
       value: { list: wanted },
       missing: [],
     });
+  });
+
+  test("arguments of programs, each behind its option wherever that stands now", () => {
+    const before = { args: ["--api-key", "one", "-v", "--password", "two", "--token=three"] };
+    expect(restoreRedactedText(redacted(JSON.stringify(before)), JSON.stringify(before))).toEqual({
+      ok: true,
+      text: JSON.stringify(before),
+    });
+    const next = { args: ["--password", "***", "--api-key", "***", "--first"] };
+    expect(restoreRedacted(next, before)).toEqual({
+      value: { args: ["--password", "two", "--api-key", "one", "--first"] },
+      missing: [],
+    });
+    expect(restoreRedacted({ args: ["--secret", "***"] }, before).missing).toEqual([["args", 1]]);
   });
 
   test("where two could be meant, neither is taken", () => {

@@ -275,6 +275,18 @@ describe("what waits for a restart", () => {
   });
 });
 
+test("a warning is told when it is new, not with every reload", async () => {
+  const followed = await follow(gateway({ port: 1, tailscale: {} }));
+  const told = (): string[] =>
+    followed.log.lines.filter(({ level }) => level === "warn").map(({ message }) => message);
+  await followed.save(gateway({ port: 2, tailscale: {} }));
+  expect([followed.changed.length, told()]).toEqual([1, []]);
+  await followed.save(`\n${gateway({ port: 2, tailscale: {}, remote: {} })}`);
+  expect(told()).toEqual([expect.stringMatching(/Not used here: .*gateway\.remote/)]);
+  await followed.save(gateway({ port: 3, tailscale: {}, remote: {} }));
+  expect([followed.changed.length, told().length]).toEqual([3, 1]);
+});
+
 test("a reading that fails for good is an error like another", async () => {
   const followed = await follow("{}");
   const broken = { ...followed.home.store, readConfigFileSnapshot: () => Promise.reject(new Error("no")) };

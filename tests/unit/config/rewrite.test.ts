@@ -318,6 +318,67 @@ describe("a whole text", () => {
   });
 });
 
+describe("an old name in what is wanted", () => {
+  const AUTH: Texts = { "main.json": `{ "gateway": { "auth": { "token": "geheim-1" } } } // mine` };
+  const cases: [Texts, Intent, string][] = [
+    [
+      AUTH,
+      set("gateway.token", "geheim-2"),
+      '"gateway.token": it is an old name, removed "gateway.token": "gateway.auth.token" is set, and is the one',
+    ],
+    [
+      { "main.json": "{}" },
+      set("gateway.token", "geheim-2"),
+      '"gateway.token": it is an old name, moved "gateway.token" to "gateway.auth.token"',
+    ],
+    [
+      { "main.json": "{}" },
+      set("gateway", { token: "geheim-2", port: 1 }),
+      '"gateway.token": it is an old name, moved "gateway.token" to "gateway.auth.token"',
+    ],
+    [
+      { "main.json": "{}" },
+      set("agent.timeoutSeconds", 9),
+      '"agent.timeoutSeconds": it is an old name, moved "agent',
+    ],
+    [
+      { "main.json": "{}" },
+      set("whatsapp.allowFrom", ["+1"]),
+      '"whatsapp.allowFrom": it is an old name, moved "whatsapp" to "channels.whatsapp"',
+    ],
+    [
+      AUTH,
+      patch({ gateway: { port: 2, token: "geheim-2" } }),
+      '"gateway.token": it is an old name, removed "gateway.token"',
+    ],
+  ];
+  for (const [texts, intent, said] of cases) {
+    test(`${JSON.stringify(intent)} is refused`, () =>
+      expect(refused(texts, intent)).toStartWith(`Cannot set ${said}`));
+  }
+
+  test("is moved where it is in a whole new configuration", () => {
+    const after = written(AUTH, replace(`{ "gateway": { "token": "geheim-2" } }`, ["gateway"]));
+    expect(after["main.json"]).toContain(`"auth": { "token": "geheim-2"`);
+  });
+
+  test("is none where only the value is said otherwise today", () => {
+    for (const [key, value] of [
+      ["gateway.bind", "localhost"],
+      ["agents.defaults.model", ""],
+      ["agents.list", [{ id: "My agent" }]],
+    ] as const) {
+      expect(apply({ "main.json": "{}" }, set(key, value)).texts.size).toBe(1);
+    }
+  });
+
+  test("does not stand in the way of the new name beside it", () => {
+    // Both are set, to something else: the old one stays, and goes when they say the same.
+    const texts = { "main.json": `{ "routing": { "bindings": [1] }, "bindings": [2] }` };
+    expect(written(texts, set("bindings", [1]))["main.json"]).toContain(`"bindings": [1]`);
+  });
+});
+
 describe("old keys on the way", () => {
   test("move with the words around them, and are told", () => {
     const texts: Texts = {

@@ -73,6 +73,14 @@ describe("secrets", () => {
     expect(secretValues(root, value)).toEqual(["CANARY-1", "CANARY-2", "CANARY-3", "CANARY-4"]);
   });
 
+  test("of an argument, what is behind its option is one by itself", () => {
+    expect(secretValues(undefined, ["--token=CANARY", "--api-key", "CANARY-2"])).toEqual([
+      "--token=CANARY",
+      "CANARY",
+      "CANARY-2",
+    ]);
+  });
+
   test("without a schema, names decide", () => {
     const value = {
       botToken: "CANARY",

@@ -158,6 +158,19 @@ describe("the variables of .env", () => {
     });
   });
 
+  test("and the files of secrets are read without the byte order mark that an editor left", async () => {
+    await put(".clawdbot/.env", "\uFEFFCLAWDBOT_GATEWAY_PORT=7\n");
+    await put(".clawdbot/token.txt", "\uFEFFgeheim-from-a-file\n");
+    await put(
+      ".clawdbot/moltbot.json",
+      `\uFEFF{ "gateway": { "auth": { "token": { "$file": "token.txt" } } } }`,
+    );
+    expect(await open().load()).toMatchObject({
+      valid: true,
+      config: { gateway: { port: 7, auth: { token: "geheim-from-a-file" } } },
+    });
+  });
+
   test("are not silently none when they cannot be read", async () => {
     const path = await put(".clawdbot/.env", TOKEN);
     const store = open();

@@ -54,9 +54,46 @@ describe("a write", () => {
   test("of a JSON5 file makes JSON with comments of it", async () => {
     const home = homeWith({ "moltbot.json": `{ gateway: { port: 1 /* one */ } }` });
     const { changes } = await home.writer.write(port(2));
-    expect(changes).toEqual([`converted "${home.path}" from JSON5`]);
+    const kept = `${home.path}.before-migration`;
+    expect(changes).toEqual([`converted "${home.path}" from JSON5`, `kept what it was in "${kept}"`]);
+    expect(home.read("moltbot.json.before-migration")).toBe(`{ gateway: { port: 1 /* one */ } }`);
     expect(home.read("moltbot.json")).toContain("/* one */");
     expect(await home.store.readConfigFileSnapshot()).toMatchObject({ config: { gateway: { port: 2 } } });
+  });
+
+  test("that moves old keys keeps what was there once, for good", async () => {
+    const [first, second] = [
+      `{ "gateway": { "token": "geheim-12" } }`,
+      `{ "gateway": { "token": "geheim-34" } }`,
+    ];
+    const home = homeWith({ "moltbot.json": first });
+    const { changes } = await home.writer.write(port(2));
+    expect(changes.at(-1)).toBe(`kept what it was in "${home.path}.before-migration"`);
+    expect(home.read("moltbot.json.before-migration")).toBe(first);
+    expect(statSync(`${home.path}.before-migration`).mode & 0o777).toBe(0o600);
+    home.put({ "moltbot.json": second });
+    expect((await home.writer.write(port(3))).changes.join()).not.toContain("kept what it was");
+    expect(home.read("moltbot.json.before-migration")).toBe(first);
+  });
+
+  test("that is undone, or moves nothing of the main file, keeps nothing beside it", async () => {
+    const old = `{ "gateway": { "token": "geheim-12" } }`;
+    const home = homeWith({ "moltbot.json": old });
+    await (await home.writer.write(port(2))).undo();
+    expect([home.read("moltbot.json"), home.read("moltbot.json.before-migration")]).toEqual([old, undefined]);
+    const inclusive = `{ "gateway": { "$include": "gw.json" } }`;
+    home.put({ "moltbot.json": inclusive, "gw.json": `{ "token": "geheim-12", "port": 1 }` });
+    await home.writer.write(port(2));
+    expect(home.read("gw.json")).toContain("auth");
+    expect(home.read("moltbot.json.before-migration")).toBeUndefined();
+  });
+
+  test("leaves the byte order mark of a file where it is", async () => {
+    const home = homeWith({ "moltbot.json": `\uFEFF${TEXT}` });
+    const { backup = "" } = await home.writer.write(port(2));
+    expect(home.read("moltbot.json")).toBe(`\uFEFF${TEXT.replace("1", "2")}`);
+    await home.writer.restore(backup);
+    expect(home.read("moltbot.json")).toBe(`\uFEFF${TEXT}`);
   });
 
   test("of two with the same base only one happens, and the other is told", async () => {
@@ -87,7 +124,7 @@ describe("a write", () => {
     const home = homeWith({ "moltbot.json": TEXT });
     const release = lock(join(home.dir, "config.lock"));
     const waiting = home.writer.write(port(2));
-    await home.writer.preview(port(3));
+    await home.store.readConfigFileSnapshot();
     expect(home.read("moltbot.json")).toBe(TEXT);
     release?.();
     await waiting;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { openDesk } from "../../support/config-desk.ts";
 
 /** Waits for what is written in the background. */
@@ -332,14 +332,146 @@ describe("a change that waits for its confirmation", () => {
     expect(desk.read("moltbot.json")).toBe(TEXT);
   });
 
-  test("goes back however many writes came behind it", async () => {
+  test("goes back however many more to be confirmed came behind it", async () => {
     const desk = await openDesk({ "moltbot.json": TEXT });
-    await patch(desk, { gateway: { log: { level: "warn" } } });
-    for (let value = 1; value <= 12; value += 1) {
-      await desk.call("config.set", { key: "sessions.keepMax", value });
-    }
+    for (let keepMax = 1; keepMax <= 12; keepMax += 1) await patch(desk, { sessions: { keepMax } });
     await passed(desk, 5_000);
     expect(desk.read("moltbot.json")).toBe(TEXT);
+  });
+
+  test("lets nobody write what would be undone with it; overrides are no files", async () => {
+    const desk = await openDesk({ "moltbot.json": TEXT });
+    const older = (await desk.call("config.set", { key: "gateway.log.level", value: "error" }))["backup"];
+    await patch(desk, { gateway: { log: { level: "warn" } } });
+    const waiting = desk.read("moltbot.json");
+    await passed(desk, 1_500);
+    const baseHash = await desk.hash();
+    for (const [method, params] of [
+      ["config.set", { key: "sessions.keepMax", value: 3 }],
+      ["config.set", { raw: TEXT, baseHash }],
+      ["config.unset", { key: "gateway.log.level" }],
+      ["config.patch", { raw: `{ "sessions": { "keepMax": 3 } }`, baseHash }],
+      ["config.apply", { raw: TEXT, baseHash, drop: ["sessions"] }],
+      ["config.rollback", { backup: older }],
+    ] as const) {
+      expect(await desk.refusal(method, params)).toBe(
+        "conflict: Cannot write configuration: a change waits for its confirmation; " +
+          "call config.confirm from a new connection, or wait 4 s until it is undone",
+      );
+    }
+    expect(desk.read("moltbot.json")).toBe(waiting);
+    await desk.call("config.confirm", {}, 5_000);
+    await desk.call("config.set", { key: "sessions.keepMax", value: 3 });
+  });
+
+  test("does not know how long while it waits for a restart", async () => {
+    const desk = await openDesk({ "moltbot.json": TEXT });
+    await patch(desk, { gateway: { port: 5 } });
+    expect(await desk.refusal("config.unset", { key: "gateway.port" })).toEndWith(
+      ", or wait until it is undone",
+    );
+  });
+
+  test("is undone by a rollback to before it, and waits no more", async () => {
+    const desk = await openDesk({ "moltbot.json": TEXT });
+    await patch(desk, { gateway: { log: { level: "warn" } } });
+    desk.fault = "no";
+    expect(await desk.refusal("config.rollback")).toStartWith("unavailable: ");
+    expect(desk.live.confirmation.waiting).toBeDefined();
+    desk.fault = undefined;
+    await desk.call("config.rollback");
+    expect(desk.read("moltbot.json")).toBe(TEXT);
+    expect(readdirSync(desk.stateDir).filter((name) => name.includes("unconfirmed"))).toEqual([]);
+    expect(await desk.call("config.confirm", {}, 9_000)).toEqual({ confirmed: false });
+    await desk.call("config.set", { key: "sessions.keepMax", value: 3 });
+    await passed(desk, 10_000);
+    expect(desk.read("moltbot.json")).toContain("keepMax");
+  });
+
+  test("is undone alone: what was edited by hand meanwhile stays", async () => {
+    const desk = await openDesk({ "moltbot.json": TEXT });
+    await patch(desk, { gateway: { log: { level: "warn" } }, agents: { list: [{ id: "kitchen" }] } });
+    const changed = desk.read("moltbot.json") ?? "";
+    const edited = changed.replace("// mine", `// mine\n  "sessions": { "keepMax": 3 }, // by hand`);
+    desk.put({ "moltbot.json": edited });
+    await passed(desk, 5_000);
+    expect(desk.read("moltbot.json")).toBe(
+      TEXT.replace("// mine", `// mine\n  "sessions": { "keepMax": 3 }, // by hand`),
+    );
+    expect(desk.log.join("")).toContain(
+      "configuration edited since the unconfirmed change: only that is undone",
+    );
+    expect(desk.store.current()).toMatchObject({
+      sessions: { keepMax: 3 },
+      gateway: { log: { level: "info" } },
+    });
+    const { backups } = await desk.call("config.backups");
+    expect(desk.live.undone()).toBe((backups as string[])[0] ?? "");
+    expect(desk.read(`config-backups/${desk.live.undone()}/moltbot.json`)).toBe(edited);
+    // Told until there is something newer.
+    await desk.live.reloader.reload();
+    expect(desk.live.undone()).toBeDefined();
+    await desk.call("config.set", { key: "sessions.keepMax", value: 4 });
+    expect(desk.live.undone()).toBeUndefined();
+  });
+
+  test("goes back whole where an edit by hand leaves no other way, which is kept and said", async () => {
+    const desk = await openDesk({ "moltbot.json": TEXT });
+    await patch(desk, { gateway: { log: { level: "warn" } } });
+    desk.put({ "moltbot.json": `{ "gateway": ` });
+    await passed(desk, 5_000);
+    expect(desk.read("moltbot.json")).toBe(TEXT);
+    expect(desk.log.join("")).toContain("configuration put back whole");
+    expect(desk.read(`config-backups/${desk.live.undone()}/moltbot.json`)).toBe(`{ "gateway": `);
+  });
+
+  test("is no base for another one to be confirmed once somebody has edited by hand", async () => {
+    const desk = await openDesk({ "moltbot.json": TEXT });
+    await patch(desk, { gateway: { log: { level: "warn" } } });
+    desk.put({ "moltbot.json": `${desk.read("moltbot.json")}// by hand` });
+    const refused = await patch(desk, { sessions: { keepMax: 3 } }).catch(String);
+    expect(refused).toContain("the files were edited since; call config.confirm first");
+    expect(await desk.call("config.confirm", {}, 9_000)).toEqual({ confirmed: true });
+  });
+
+  test("is undone when the disk lets us, however often that is tried", async () => {
+    const desk = await openDesk({ "moltbot.json": TEXT });
+    await patch(desk, { gateway: { log: { level: "warn" } } });
+    const note = desk.read("config-unconfirmed.json");
+    // What is a link is not written over.
+    renameSync(desk.path, `${desk.path}.real`);
+    symlinkSync(`${desk.path}.real`, desk.path);
+    await passed(desk, 5_000);
+    for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
+      expect(desk.log.filter((line) => line.includes("configuration not put back"))).toHaveLength(1);
+      expect(desk.log.join("")).toContain(`${seconds * 1_000}`);
+      expect(desk.read("config-unconfirmed.json")).toBe(note);
+      expect(desk.live.undone()).toBeUndefined();
+      expect(await desk.refusal("config.unset", { key: "gateway.log" })).toStartWith("conflict: ");
+      desk.log.length = 0;
+      await passed(desk, seconds * 1_000 - 1);
+      expect(desk.log.join("")).not.toContain("not put back");
+      await passed(desk, 1);
+    }
+    rmSync(desk.path);
+    renameSync(`${desk.path}.real`, desk.path);
+    await passed(desk, 60_000);
+    expect(desk.read("moltbot.json")).toBe(TEXT);
+    expect(desk.read("config-unconfirmed.json")).toBeUndefined();
+    expect(desk.time.pending()).toBe(0);
+  });
+
+  test("can be confirmed while undoing it fails", async () => {
+    const desk = await openDesk({ "moltbot.json": TEXT });
+    await patch(desk, { gateway: { log: { level: "warn" } } });
+    renameSync(desk.path, `${desk.path}.real`);
+    symlinkSync(`${desk.path}.real`, desk.path);
+    desk.time.advance(5_000);
+    const late = await desk.call("config.confirm", {}, 9_000).catch(String);
+    expect(late).toContain("Cannot confirm configuration: it is being undone");
+    await passed(desk, 0);
+    expect(await desk.call("config.confirm", {}, 9_000)).toEqual({ confirmed: true });
+    expect(desk.time.pending()).toBe(0);
   });
 
   test("that waits for a restart waits with its time", async () => {

@@ -1,9 +1,19 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { startGatewayServer } from "../../../src/gateway.ts";
+import { loadConfiguration } from "../../../src/gateway/configuration.ts";
 import { StartError } from "../../../src/gateway/errors.ts";
+import { warnMissing } from "../../../src/gateway/missing-file.ts";
 import { quietPlatform } from "../../support/gateway.ts";
 import { tempDir } from "../../support/temp.ts";
 import { memoryPlatform } from "../../support/wires.ts";
@@ -123,6 +133,8 @@ test("old files are converted once: the older name stays as it is, JSON5 is kept
   const home = tempDir();
   const { gateway } = await startOn(`{ sessions: { keepMax: 7 /* seven */ } }`, { home });
   await gateway.close({ drainMs: 0 });
+  // What keeps the text is there once.
+  expect(existsSync(place(home, "moltbot.json.before-migration"))).toBe(false);
   expect(readFileSync(place(home, "moltbot.json.json5"), "utf8")).toBe(
     `{ sessions: { keepMax: 7 /* seven */ } }`,
   );
@@ -133,11 +145,42 @@ test("old files are converted once: the older name stays as it is, JSON5 is kept
   rmSync(place(older));
   const old = `{ "gateway": { "$include": "gw.json5" } } // old`;
   writeFileSync(place(older, "clawdbot.json"), old);
-  writeFileSync(place(older, "gw.json5"), `{ log: { level: 'warn' } }`);
+  writeFileSync(place(older, "gw.json5"), `{ log: { level: 'info' } }`);
   const quiet = quietPlatform({ home: older, env: { OLLAMA_HOST: "127.0.0.1:9" } });
   const again = await startGatewayServer(undefined, { platform: memoryPlatform(quiet.platform).platform });
   await again.close({ drainMs: 0 });
   expect(readFileSync(place(older, "clawdbot.json"), "utf8")).toBe(old);
   expect(readFileSync(place(older), "utf8")).toBe(old);
-  expect(readFileSync(place(older, "gw.json5.json5"), "utf8")).toBe(`{ log: { level: 'warn' } }`);
+  expect(readFileSync(place(older, "gw.json5.json5"), "utf8")).toBe(`{ log: { level: 'info' } }`);
+  const log = quiet.log.join("");
+  expect(log).toContain(`path=${place(older, "gw.json5")} kept=${place(older, "gw.json5.json5")}`);
+  expect(log).toContain(`from=${place(older, "clawdbot.json")} to=${place(older)}`);
 }, 20_000);
+
+test("a JSON5 file that may not be written leaves no copy beside it", async () => {
+  const home = tempDir();
+  mkdirSync(place(home, ""), { mode: 0o700 });
+  writeFileSync(join(home, "real.json5"), `{ sessions: { keepMax: 7 } }`);
+  symlinkSync(join(home, "real.json5"), place(home));
+  const quiet = quietPlatform({ home, env: { OLLAMA_HOST: "127.0.0.1:9" } });
+  const gateway = await startGatewayServer(undefined, { platform: memoryPlatform(quiet.platform).platform });
+  await gateway.close({ drainMs: 0 });
+  expect(quiet.log.join("")).toContain("configuration not converted, it is read as it is");
+  expect(quiet.log.join("")).toContain("old configuration understood");
+  expect(readdirSync(place(home, "")).filter((name) => name.endsWith(".json5"))).toEqual([]);
+}, 20_000);
+
+test("a start without a file says so where there was one", async () => {
+  const home = tempDir();
+  const start = async (): Promise<string> => {
+    const { platform, log } = quietPlatform({ home, env: { OLLAMA_HOST: "127.0.0.1:9" } });
+    const loaded = await loadConfiguration(undefined, platform, {});
+    await warnMissing(platform, loaded);
+    return log.join("");
+  };
+  expect(await start()).toBe("");
+  mkdirSync(place(home, "config-last-good/abc"), { recursive: true, mode: 0o700 });
+  expect(await start()).toContain("no configuration file, defaults apply");
+  writeFileSync(place(home), "{}");
+  expect(await start()).toBe("");
+});

@@ -100,6 +100,16 @@ describe.each(["json", "text"] as const)("in %s", (format) => {
   });
 });
 
+test("a list of secrets that has changed counts at once, though it is the same list", () => {
+  const secrets = ["first-secret"];
+  const { log, written } = setUp({ secrets });
+  log.info("first-secret second-secret");
+  secrets.splice(0, 1, "second-secret");
+  log.info("first-secret second-secret");
+  expect(written[0]).toContain('"*** second-secret"');
+  expect(written[1]).toContain('"first-secret ***"');
+});
+
 test("a JSON line holds time, level and message first, then the fields", () => {
   const { log, written } = setUp();
   log.info("client connected", { id: "c1", count: 3, isLocal: true, absent: undefined, lag: Infinity });

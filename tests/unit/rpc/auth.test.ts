@@ -41,6 +41,59 @@ describe("credentials", () => {
   });
 });
 
+describe("the local token", () => {
+  const LOCAL = "made-for-the-clients-of-this-machine-0123456";
+  const setupLocal = (policy: AuthPolicy) => {
+    const time = createFakeTime();
+    return new Authenticator(policy, { clock: time.clock, crypto: createCountingCrypto() }, LOCAL);
+  };
+  const isGranted = (auth: Authenticator, credentials: Credentials, address: string): boolean =>
+    !(auth.check(credentials, address) instanceof RpcError);
+
+  const modes = ["token", "password"] as const;
+  const loopback = ["127.0.0.1", "127.9.8.7", "::1", "::ffff:127.0.0.1"];
+  const elsewhere = ["192.168.1.5", "::2", "fe80::1%lo", "localhost", "127.0.0.1.evil.example", ""];
+
+  test.each(modes)("opens a gateway in mode %s as its secret does, from loopback only", (mode) => {
+    const auth = setupLocal({ mode, secret: SECRET });
+    const bySecret = auth.check({ [mode]: SECRET }, "192.168.1.5");
+    for (const address of loopback) expect(auth.check({ token: LOCAL }, address)).toEqual(bySecret);
+    for (const address of elsewhere) expect(isGranted(auth, { token: LOCAL }, address)).toBe(false);
+    expect(isGranted(auth, { [mode]: SECRET }, "127.0.0.1")).toBe(true);
+  });
+
+  test("is a token: as a password or a device's it is a wrong one", () => {
+    const auth = setupLocal({ mode: "password", secret: SECRET });
+    expect(isGranted(auth, { password: LOCAL }, "127.0.0.1")).toBe(false);
+    expect(isGranted(auth, { deviceToken: LOCAL }, "127.0.0.1")).toBe(false);
+    // As an Authorization header presents it: it does not say of which kind it is.
+    expect(isGranted(auth, { token: LOCAL, password: LOCAL }, "127.0.0.1")).toBe(true);
+  });
+
+  test.each([`${LOCAL} `, LOCAL.slice(1), "", "x".repeat(LIMITS.secretCharsMax + 1)])(
+    "is not nearly right (%#)",
+    (token) => {
+      const auth = setupLocal({ mode: "token", secret: SECRET });
+      expect(isGranted(auth, { token }, "127.0.0.1")).toBe(false);
+    },
+  );
+
+  test("there is none where none was made", () => {
+    const { auth } = setup({ mode: "password", secret: SECRET });
+    for (const token of ["", "undefined", SECRET])
+      expect(isGranted(auth, { token }, "127.0.0.1")).toBe(false);
+  });
+
+  test("is behind the same limit, and a wrong one counts", () => {
+    const auth = setupLocal({ mode: "token", secret: SECRET });
+    for (let n = 0; n < LIMITS.failedCredentialsMax; n++) {
+      expect(auth.check({ token: `${LOCAL}${n}` }, "127.0.0.1")).toMatchObject({ code: "unauthorized" });
+    }
+    expect(auth.check({ token: LOCAL }, "127.0.0.1")).toMatchObject({ code: "busy" });
+    expect(isGranted(auth, { token: LOCAL }, "127.0.0.2")).toBe(true);
+  });
+});
+
 describe("the limiter", () => {
   test("100,000 guesses with every mix of fields: ten a minute are looked at", () => {
     const { auth, time } = setup({ mode: "token", secret: SECRET });
