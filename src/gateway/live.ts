@@ -1,4 +1,4 @@
-import { createCopies } from "../config/write/copies.ts";
+import { type Copies, createCopies } from "../config/write/copies.ts";
 import type { ReloadPlan } from "../config/plan.ts";
 import { type ConfigReloader, startGatewayConfigReloader } from "../config/reloader.ts";
 import type { Config } from "../config/schema.ts";
@@ -79,11 +79,7 @@ export function createLive(parts: LiveParts): Live {
     ...platform,
     log,
     settled: parts.settled,
-    async keep(waiting) {
-      await writeNote(platform.files, store.paths.stateDir, waiting);
-      // Too much of it harms nobody.
-      if (!waiting) await copies.forgetChange().catch(() => {});
-    },
+    keep: (waiting) => keepWaiting(parts, copies, waiting),
     async revert(waiting, isStillWanted) {
       undone = (await service.revert(waiting, isStillWanted)) ?? undone;
       // Nobody could get in: there is no waiting for runs.
@@ -102,14 +98,7 @@ export function createLive(parts: LiveParts): Live {
       .catch((error: unknown) => log.warn("last good configuration not kept", { error: errorText(error) }));
   });
 
-  const answers = createConfigAnswers({
-    service,
-    store,
-    copies,
-    reloader,
-    confirmation,
-    version: VERSION,
-  });
+  const answers = createConfigAnswers({ service, store, copies, reloader, confirmation, version: VERSION });
 
   async function takeUp(note: string): Promise<void> {
     const waiting = Waiting.parse(JSON.parse(note));
@@ -138,6 +127,17 @@ function hiding(secrets: string[]): (found: readonly string[]) => void {
     const older = secrets.filter((secret) => !needed.has(secret)).slice(-SECRETS_MAX);
     secrets.splice(0, Infinity, ...older, ...needed);
   };
+}
+
+/** On disk: a start that follows a crash goes on waiting. */
+async function keepWaiting(
+  { platform, loaded }: LiveParts,
+  copies: Copies,
+  waiting?: Waiting,
+): Promise<void> {
+  await writeNote(platform.files, loaded.store.paths.stateDir, waiting);
+  // Too much of it harms nobody.
+  if (!waiting) await copies.forgetChange().catch(() => {});
 }
 
 /**

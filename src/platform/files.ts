@@ -137,18 +137,17 @@ async function writeNew(path: string, text: string): Promise<boolean> {
 async function replace(path: string, text: string, isReady = ready): Promise<void> {
   refuseReplacing(path);
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
-  let refused: unknown;
+  let isAsking = false;
   try {
     await fill(openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), text);
-    await isReady().catch((reason: unknown) => {
-      refused = reason;
-      throw reason;
-    });
+    isAsking = true;
+    await isReady();
+    isAsking = false;
     renameSync(temporary, path);
     await syncDirectory(dirname(path));
   } catch (cause) {
     rmSync(temporary, { force: true });
-    if (refused !== undefined) throw refused;
+    if (isAsking) throw cause;
     // The name of the temporary file says nothing to anybody.
     throw new Error(`Cannot replace file "${path}": ${wordsOf(cause)}`, { cause });
   }

@@ -113,8 +113,8 @@ function createReloader({ store }: ConfigFiles, { first, base }: Read): ConfigRe
 }
 
 /**
- * Nobody can be locked out of what does not run; but a change may wait for the next start, which undoes it, and
- * what is written meanwhile with it.
+ * Nobody can be locked out of what does not run; but a change may wait for the next start, which undoes it,
+ * and what is written meanwhile with it.
  */
 async function openConfirmation(platform: Platform, stateDir: string): Promise<Confirmation> {
   const { files } = platform;

@@ -106,7 +106,7 @@ const OPTION = new RegExp(`^(-{0,2}(?!-)[\\w.-]*?${SECRET_WORDS})(?:(?:=|:\\s)\\
 /** `--api-key`, `--api-key=VALUE`, `API_KEY=VALUE` or `Authorization: VALUE`. */
 function optionOf(text: string): { readonly name: string; readonly value: string | undefined } | undefined {
   const [, name, value] = OPTION.exec(text) ?? [];
-  if (name === undefined || (/tokens$/i.test(name) && /^\d*$/.test(value ?? ""))) return undefined;
+  if (name === undefined || (value && isCount(name, value))) return undefined;
   return { name, value: value || undefined };
 }
 
@@ -122,7 +122,12 @@ export function optionBefore(list: readonly unknown[], index: number): string | 
 function isOptionValue(list: readonly unknown[], index: number): boolean {
   const item = list[index];
   const isValue = typeof item === "number" || (typeof item === "string" && !item.startsWith("--"));
-  return isValue && optionBefore(list, index) !== undefined;
+  const option = isValue ? optionBefore(list, index) : undefined;
+  return option !== undefined && !isCount(option, String(item));
+}
+
+function isCount(name: string, value: string): boolean {
+  return /tokens$/i.test(name) && /^\d+$/.test(value);
 }
 
 // --- addresses ---

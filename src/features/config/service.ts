@@ -1,6 +1,4 @@
-import { convertJson5 } from "../../config/text/json5.ts";
 import type { Copies } from "../../config/write/copies.ts";
-import { readDocument } from "../../config/text/document.ts";
 import { withoutEcho } from "../../config/show/echo.ts";
 import { isObject, quote } from "../../config/leaves.ts";
 import { changesBetween, planReload, type ReloadPlan } from "../../config/plan.ts";
@@ -16,6 +14,7 @@ import { RpcError } from "../../contract/errors.ts";
 import type { Log } from "../../ports.ts";
 import type { Confirmation, Waiting } from "./confirmation.ts";
 import type { ConfigOutcome, ConfigProblem } from "./contract.ts";
+import { jsonc } from "./raw.ts";
 import { refuseEdited, refuseWaiting } from "./refuse-waiting.ts";
 import { outcomeOf, pathOf, problemOf, toRpcError, unusable } from "./problems.ts";
 
@@ -291,11 +290,4 @@ export interface Validation {
   readonly warnings: ConfigProblem[];
   readonly changed: string[];
   readonly plan?: ReloadPlan;
-}
-
-/** JSON with comments as it is; JSON5, which older clients send, converted. */
-async function jsonc(raw: string): Promise<string> {
-  if (readDocument(raw).ok) return raw;
-  const converted = await convertJson5(raw);
-  return converted.ok ? converted.text : raw;
 }

@@ -100,9 +100,11 @@ describe("a value", () => {
   test("arguments of programs are judged by their options", () => {
     const args = ["--api-key", "CANARY", "--token=CANARY", "-v", "--max-tokens", "4096", "--password", "--x"];
     const more = ["--key", "${KEY}", "--token=${TOKEN}", "API_KEY=CANARY", "Authorization: Bearer CANARY"];
-    expect(redactValue(undefined, { args, more })).toEqual({
+    const several = ["--tokens", "CANARY", "--port", "18789", "a=b", "note: x"];
+    expect(redactValue(undefined, { args, more, several })).toEqual({
       args: ["--api-key", "***", "***", "-v", "--max-tokens", "4096", "--password", "--x"],
       more: ["--key", "${KEY}", "--token=${TOKEN}", "***", "***"],
+      several: ["--tokens", "***", "--port", "18789", "a=b", "note: x"],
     });
   });
 
