@@ -55,9 +55,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   config: {
     summary: "Show, explain and change the configuration",
     takes: "COMMAND",
-    about: [
-      "Goes through the gateway when it runs, and to the files when it does not. Secrets are hidden.",
-    ],
+    about: ["Goes through the gateway when it runs, and to the files when it does not. Secrets are hidden."],
     options: { ...HELP },
     commands: CONFIG_COMMANDS,
     examples: [

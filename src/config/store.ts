@@ -161,7 +161,7 @@ class Store implements ConfigStore {
         env: this.#environment,
         flags,
         overrides: this.overrides,
-      check: this.#options.check,
+        check: this.#options.check,
       }),
     );
     const hash = hashOf([...(source?.texts.values() ?? [])], crypto);

@@ -431,7 +431,7 @@ describe("the port", () => {
     const { code, stdout, stderr } = await runBinary(createHome(config), ["run", "--port", "0"]);
     expect([code, stdout]).toEqual([78, ""]);
     expect(stderr).toMatch(
-      /^Cannot listen on [\d.:f]+ without authentication: set gateway\.auth\.mode to "token"/,
+      /moltbot\.json:\d+:\d+: Cannot listen on \S+ without authentication: set gateway\.auth\.mode to "token"/,
     );
   });
 
@@ -467,7 +467,9 @@ describe("the port", () => {
     const home = createHome(config);
     const { code, stdout, stderr } = await runBinary(home, ["run", "--port", "0"]);
     expect([code, stdout]).toEqual([78, ""]);
-    expect(stderr).toMatch(/^Cannot (start|listen beyond loopback): gateway\.auth\.(token|password) is /);
+    expect(stderr).toMatch(
+      /moltbot\.json:\d+:\d+: Cannot (start|listen beyond loopback): gateway\.auth\.(token|password) is /,
+    );
   });
 
   test.each(["", "undefined", "x".repeat(15)])("is not opened with %j in the token file", async (text) => {

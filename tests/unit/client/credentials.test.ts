@@ -81,8 +81,9 @@ describe("a credential that is refused after a reconnect", () => {
   test("is the end when there is no other one left", async () => {
     const { client, peer, looks, want } = await connected({ others: () => [{ token: "b" }] });
     want("nothing of this");
-    const closed = state(client, "closed");
+    const [waiting, closed] = [state(client, "waiting"), state(client, "closed")];
     peer.lines[0]?.close(4001, "restart");
+    await waiting;
     const call = errorOf(client.request("x"));
     expect(await closed).toMatchObject({ error: { code: "unauthorized" } });
     expect(await call).toMatchObject({ code: "unauthorized" });
@@ -98,7 +99,8 @@ describe("a credential that is refused after a reconnect", () => {
     want("b");
     const closed = state(client, "closed");
     peer.lines[0]?.close(4001, "restart");
-    expect(await closed).toMatchObject({ error: { code: "internal", message: /the disk is gone/ } });
+    const message = expect.stringContaining("the disk is gone");
+    expect(await closed).toMatchObject({ error: { code: "internal", message } });
   });
 
   test("is not looked for by a client that was closed meanwhile", async () => {
