@@ -73,6 +73,8 @@ export class ConfigService {
       const takeBack = await this.#begin(written, confirmWithinMs);
       const reloaded = await this.#apply(written, base, takeBack);
       if (reloaded.restartOwed.length === 0) confirmation.inForce();
+      // The watch may have been quicker, and the restart that it asked for have failed before anybody waited.
+      else if (reloader.errors().length > 0) void confirmation.revert();
       return outcomeOf(written, reloaded);
     });
   }
