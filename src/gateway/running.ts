@@ -3,7 +3,7 @@ import type { Config } from "../config/schema.ts";
 import type { ConfigStore } from "../config/store.ts";
 import { CLOSE } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
-import type { Platform } from "../ports.ts";
+import { ListenError, type Platform } from "../ports.ts";
 import { SECTIONS_OF_AGENTS } from "./agents.ts";
 import type { Restartable } from "./restarts.ts";
 import { type GatewayRuntimeConfig, resolveGatewayRuntimeConfig } from "./runtime-config.ts";
@@ -105,6 +105,12 @@ export async function checkPlace(platform: Platform, { target, stateDir, running
   if (isSamePort && config.hostnames[0] === hostname) return;
   const fetch = (): Response => new Response(null, { status: 503 });
   // The port is ours where it does not change, so that only the address can be tried.
-  const probe = await platform.serve({ ...handlers.serve, fetch, hostname, port: isSamePort ? 0 : port });
-  await probe.stop();
+  try {
+    const probe = await platform.serve({ ...handlers.serve, fetch, hostname, port: isSamePort ? 0 : port });
+    await probe.stop();
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    // It is not the port tried that anybody has asked for.
+    throw new ListenError(error.message.replace(/ port 0:/, ` port ${port}:`));
+  }
 }
