@@ -35,6 +35,8 @@ export class Restarts<T extends Restartable> {
   #work: Promise<void> | undefined;
   #attempt: Promise<void> | undefined;
   #isStopping = false;
+  /** What the next one starts with is still open: another wish for a restart is a part of this one. */
+  #isOpen = false;
   #stopWatch: Stop = () => {};
   #isClosed = false;
 
@@ -89,7 +91,7 @@ export class Restarts<T extends Restartable> {
    * @param isStillWanted asked when its time has come, unless somebody wants it in any case
    */
   request(isNow: boolean, isStillWanted = always): void {
-    if (this.#isClosed || this.#isStopping) return;
+    if (this.#isClosed || this.#isOpen) return;
     const wasWanted = this.#wanted !== undefined;
     if (!wasWanted || this.#isStillWanted !== always) this.#isStillWanted = isStillWanted;
     this.#wanted = isNow ? "now" : (this.#wanted ?? "idle");
@@ -125,7 +127,14 @@ export class Restarts<T extends Restartable> {
   /** The one that runs is stopped only for what has a chance. */
   async #try(): Promise<void> {
     const { target, onRestarted, log } = this.#options;
-    const hopeless = await this.#problem(target());
+    this.#isOpen = true;
+    let config = target();
+    let hopeless = await this.#problem(config);
+    // Whoever asks meanwhile is answered by this one, so it has to look at what they have changed.
+    for (; hopeless !== undefined && target() !== config; hopeless = await this.#problem(config)) {
+      config = target();
+    }
+    if (this.#isClosed || hopeless !== undefined) this.#isOpen = false;
     if (this.#isClosed) return;
     if (hopeless !== undefined) {
       log.error("no restart: it would fail", { error: hopeless });
@@ -139,7 +148,10 @@ export class Restarts<T extends Restartable> {
     const { current, target, use, onRestarted, log } = this.#options;
     this.#isStopping = true;
     log.info("gateway restarting");
-    await this.running.stop("gateway restarting").finally(() => (this.#isStopping = false));
+    await this.running.stop("gateway restarting").finally(() => {
+      this.#isStopping = false;
+      this.#isOpen = false;
+    });
     const before = current();
     use(target());
     const problem = await this.#startAgain();

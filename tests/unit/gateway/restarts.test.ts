@@ -191,3 +191,11 @@ describe("closing", () => {
     expect(told.at(-1)).toBe("restarted");
   });
 });
+
+test("a wish for a restart while one is being tried is a part of that one", async () => {
+  const { restarts, told } = await begun();
+  restarts.request(false);
+  restarts.request(true);
+  await quiet();
+  expect(told).toEqual(["start 1 on 1", "#1 stops", "start 2 on 2 for #1", "restarted"]);
+});
