@@ -40,6 +40,31 @@ export const CLOSE = {
   revoked: 4505,
 } as const;
 
+/** Part of `config.apply`, `config.override.set`, `config.override.unset`, `config.patch`, `config.rollback`, `config.set`, `config.unset`. */
+export type ConfigOutcome = {
+  ok: true;
+  path: string;
+  /** of the files as they are now: the next baseHash */
+  hash: string;
+  /** settings that have another value now */
+  changed: string[];
+  /** settings that wait for a restart */
+  restartOwed: string[];
+  /** what was there before, for config.rollback */
+  backup?: string;
+  /** what was converted on the way, in words */
+  notes: string[];
+};
+
+/** Part of `config.explain`. */
+export type ConfigPlace = {
+  file: string;
+  /** from 1 */
+  line: number;
+  /** from 1 */
+  column: number;
+};
+
 /** Part of `config.get`, `config.validate`, `config.rejected`. */
 export type ConfigProblem = {
   file?: string;
@@ -264,20 +289,7 @@ export interface Methods {
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
     };
-    result: {
-      ok: true;
-      path: string;
-      /** of the files as they are now: the next baseHash */
-      hash: string;
-      /** settings that have another value now */
-      changed: string[];
-      /** settings that wait for a restart */
-      restartOwed: string[];
-      /** what was there before, for config.rollback */
-      backup?: string;
-      /** what was converted on the way, in words */
-      notes: string[];
-    };
+    result: ConfigOutcome;
   };
   /**
    * What config.rollback can put back, the newest first
@@ -318,13 +330,7 @@ export interface Methods {
       /** *** for a secret; absent when it is not set */
       value: unknown;
       layer: "default" | "file" | "env" | "flag" | "override";
-      source?: {
-        file: string;
-        /** from 1 */
-        line: number;
-        /** from 1 */
-        column: number;
-      };
+      source?: ConfigPlace;
       /** the variable or option */
       name?: string;
       /** the setting it is a part of; variables set that as a whole */
@@ -335,13 +341,7 @@ export interface Methods {
       hidden: Array<{
         layer: "default" | "file" | "env" | "flag" | "override";
         value: unknown;
-        source?: {
-          file: string;
-          /** from 1 */
-          line: number;
-          /** from 1 */
-          column: number;
-        };
+        source?: ConfigPlace;
         name?: string;
       }>;
       reload: "live" | "feature" | "process";
@@ -399,20 +399,7 @@ export interface Methods {
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
     };
-    result: {
-      ok: true;
-      path: string;
-      /** of the files as they are now: the next baseHash */
-      hash: string;
-      /** settings that have another value now */
-      changed: string[];
-      /** settings that wait for a restart */
-      restartOwed: string[];
-      /** what was there before, for config.rollback */
-      backup?: string;
-      /** what was converted on the way, in words */
-      notes: string[];
-    };
+    result: ConfigOutcome;
   };
   /**
    * Takes such a setting back
@@ -426,20 +413,7 @@ export interface Methods {
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
     };
-    result: {
-      ok: true;
-      path: string;
-      /** of the files as they are now: the next baseHash */
-      hash: string;
-      /** settings that have another value now */
-      changed: string[];
-      /** settings that wait for a restart */
-      restartOwed: string[];
-      /** what was there before, for config.rollback */
-      backup?: string;
-      /** what was converted on the way, in words */
-      notes: string[];
-    };
+    result: ConfigOutcome;
   };
   /**
    * Merges a JSON merge patch into the file (RFC 7396); lists of things with an id by id
@@ -463,20 +437,7 @@ export interface Methods {
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
     };
-    result: {
-      ok: true;
-      path: string;
-      /** of the files as they are now: the next baseHash */
-      hash: string;
-      /** settings that have another value now */
-      changed: string[];
-      /** settings that wait for a restart */
-      restartOwed: string[];
-      /** what was there before, for config.rollback */
-      backup?: string;
-      /** what was converted on the way, in words */
-      notes: string[];
-    };
+    result: ConfigOutcome;
   };
   /**
    * Puts the files of a backup back, after a backup of what is there
@@ -492,20 +453,7 @@ export interface Methods {
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
     };
-    result: {
-      ok: true;
-      path: string;
-      /** of the files as they are now: the next baseHash */
-      hash: string;
-      /** settings that have another value now */
-      changed: string[];
-      /** settings that wait for a restart */
-      restartOwed: string[];
-      /** what was there before, for config.rollback */
-      backup?: string;
-      /** what was converted on the way, in words */
-      notes: string[];
-    };
+    result: ConfigOutcome;
   };
   /**
    * JSON Schema of the configuration, with hints for forms
@@ -547,20 +495,7 @@ export interface Methods {
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
     };
-    result: {
-      ok: true;
-      path: string;
-      /** of the files as they are now: the next baseHash */
-      hash: string;
-      /** settings that have another value now */
-      changed: string[];
-      /** settings that wait for a restart */
-      restartOwed: string[];
-      /** what was there before, for config.rollback */
-      backup?: string;
-      /** what was converted on the way, in words */
-      notes: string[];
-    };
+    result: ConfigOutcome;
   };
   /**
    * Takes one key out of the file, so that its default applies
@@ -576,20 +511,7 @@ export interface Methods {
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
     };
-    result: {
-      ok: true;
-      path: string;
-      /** of the files as they are now: the next baseHash */
-      hash: string;
-      /** settings that have another value now */
-      changed: string[];
-      /** settings that wait for a restart */
-      restartOwed: string[];
-      /** what was there before, for config.rollback */
-      backup?: string;
-      /** what was converted on the way, in words */
-      notes: string[];
-    };
+    result: ConfigOutcome;
   };
   /**
    * What a change would be refused for, or lead to; changes nothing

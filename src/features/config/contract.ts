@@ -36,11 +36,11 @@ const Confirm = once(() =>
 
 const layers = ["default", "file", "env", "flag", "override"] as const;
 
-const Place = once(() =>
+export const ConfigPlace = once(() =>
   z.strictObject({ file: z.string(), line: z.int().describe("from 1"), column: z.int().describe("from 1") }),
 );
 
-const Outcome = once(() =>
+export const ConfigOutcome = once(() =>
   z.strictObject({
     ok: z.literal(true),
     path: z.string(),
@@ -51,7 +51,7 @@ const Outcome = once(() =>
     notes: z.array(z.string()).describe("what was converted on the way, in words"),
   }),
 );
-export type ConfigOutcome = Output<typeof Outcome>;
+export type ConfigOutcome = Output<typeof ConfigOutcome>;
 
 const WRITE_ERRORS = ["conflict", "invalid_params", "busy", "unavailable"] as const;
 
@@ -96,7 +96,7 @@ export const configContract = contract({
           key: z.string(),
           value: z.unknown().describe("*** for a secret; absent when it is not set"),
           layer: z.enum(layers),
-          source: Place().optional(),
+          source: ConfigPlace().optional(),
           name: z.string().optional().describe("the variable or option"),
           partOf: z
             .string()
@@ -108,7 +108,7 @@ export const configContract = contract({
             z.strictObject({
               layer: z.enum(layers),
               value: z.unknown(),
-              source: Place().optional(),
+              source: ConfigPlace().optional(),
               name: z.string().optional(),
             }),
           ),
@@ -166,14 +166,14 @@ export const configContract = contract({
           verbatim: Verbatim().optional(),
           ...older(),
         }),
-      result: Outcome,
+      result: ConfigOutcome,
       errors: WRITE_ERRORS,
     }),
     "config.unset": effect({
       scope: "admin",
       summary: "Takes one key out of the file, so that its default applies",
       params: () => z.strictObject({ key: Key(), baseHash: BaseHash().optional() }),
-      result: Outcome,
+      result: ConfigOutcome,
       errors: [...WRITE_ERRORS, "not_found"],
     }),
     "config.patch": effect({
@@ -186,7 +186,7 @@ export const configContract = contract({
           confirmWithinMs: Confirm().optional(),
           ...older(),
         }),
-      result: Outcome,
+      result: ConfigOutcome,
       errors: WRITE_ERRORS,
     }),
     "config.apply": effect({
@@ -201,7 +201,7 @@ export const configContract = contract({
           confirmWithinMs: Confirm().optional(),
           ...older(),
         }),
-      result: Outcome,
+      result: ConfigOutcome,
       errors: WRITE_ERRORS,
     }),
     "config.confirm": effect({
@@ -226,21 +226,21 @@ export const configContract = contract({
           backup: z.string().max(64).optional().describe("absent: the newest"),
           baseHash: BaseHash().optional(),
         }),
-      result: Outcome,
+      result: ConfigOutcome,
       errors: [...WRITE_ERRORS, "not_found"],
     }),
     "config.override.set": effect({
       scope: "admin",
       summary: "Sets one setting until the process ends, over everything else",
       params: () => z.strictObject({ key: Key(), value: z.unknown() }),
-      result: Outcome,
+      result: ConfigOutcome,
       errors: ["invalid_params", "not_found", "unavailable"],
     }),
     "config.override.unset": effect({
       scope: "admin",
       summary: "Takes such a setting back",
       params: () => z.strictObject({ key: Key() }),
-      result: Outcome,
+      result: ConfigOutcome,
       errors: ["not_found", "unavailable"],
     }),
     "config.override.list": method({
