@@ -1,8 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  afterEach,
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
 import { mkdir, stat } from "node:fs/promises";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
 import { tempDir } from "../support/temp.ts";
-import { type Program, runProgram, startProgram } from "./program.ts";
+import { endPrograms, type Program, runProgram, startProgram } from "./program.ts";
+
+afterEach(endPrograms);
 
 // The real program in processes of its own: what a person, a script or a supervisor gets to see of it.
 

@@ -1,9 +1,11 @@
-import { beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, stat } from "node:fs/promises";
 import { startOpenAiServer } from "../support/openai-server.ts";
 import { tempDir } from "../support/temp.ts";
-import { type Program, runProgram, startProgram } from "./program.ts";
+import { endPrograms, type Program, runProgram, startProgram } from "./program.ts";
+
+afterEach(endPrograms);
 
 // `gateway config` and `gateway restart` as a person uses them, with a gateway and without.
 

@@ -1,8 +1,10 @@
 /** What lets the command line in on the gateway's own machine, whatever its configuration says by now. */
-import { beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { tempDir } from "../support/temp.ts";
-import { type Program, runProgram, startProgram } from "./program.ts";
+import { endPrograms, type Program, runProgram, startProgram } from "./program.ts";
+
+afterEach(endPrograms);
 
 setDefaultTimeout(60_000);
 

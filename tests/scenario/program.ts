@@ -1,5 +1,3 @@
-import { afterEach } from "bun:test";
-
 const MAIN = Bun.fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 /** The program as a person runs it, in a process of its own. */
@@ -30,10 +28,16 @@ const PATIENCE_MS = 10_000;
 
 const running = new Set<Bun.Subprocess>();
 
-afterEach(async () => {
+/** For each file that starts programs to name after each test: what this module registers counts for one. */
+export async function endPrograms(): Promise<void> {
   for (const child of running) child.kill("SIGKILL");
   await Promise.all([...running].map((child) => child.exited));
   running.clear();
+}
+
+// Whatever a run leaves behind would hold a watch of the system each.
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
 });
 
 /** Starts the program; whatever still runs at the end of the test is ended. */
