@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 import { GatewayError } from "../client/mod.ts";
 import { nearest } from "../config/nearest.ts";
 import { usage } from "./args.ts";
@@ -36,10 +37,7 @@ async function readParams(
   try {
     value = JSON.parse(text);
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).replace(
-      /^JSON Parse error: /,
-      "",
-    );
+    const reason = messageOf(error).replace(/^JSON Parse error: /, "");
     throw usage(`Cannot read ${from} as JSON: ${reason}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 import { PORT_DEFAULT } from "../config/values.ts";
 import { type GatewayServer, startGatewayServer } from "../gateway.ts";
 import { EXIT, StartError } from "../gateway/errors.ts";
@@ -34,7 +35,7 @@ export const run: RunCommand = async (input) => {
 
 function restartFailed(error: unknown): Stopping {
   const exitCode = error instanceof StartError ? error.exitCode : EXIT.failed;
-  return { reason: `cannot restart: ${error instanceof Error ? error.message : String(error)}`, exitCode };
+  return { reason: `cannot restart: ${messageOf(error)}`, exitCode };
 }
 
 async function start({ platform, args }: CommandInput): Promise<GatewayServer> {

@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 import type { Log } from "../ports.ts";
 import { isEqual } from "./equal.ts";
 import type { ConfigIssue } from "./issues.ts";
@@ -226,7 +227,7 @@ function gone(file: string): ConfigIssue {
 }
 
 function refused(file: string, error: unknown): ConfigIssue {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return { layer: "file", file, key: "", message: `Cannot apply configuration: ${reason}` };
 }
 

@@ -44,6 +44,11 @@ export function errorText(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+/** What an error says, for people; whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** An error as every dialect carries it; the codecs only move the fields around. */
 export type WireError = {
   readonly code: ErrorCode;

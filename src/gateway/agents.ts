@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 import { createDetector } from "../agents/detect.ts";
 import { createRunner } from "../agents/runtime.ts";
 import { toModels } from "../config/values.ts";
@@ -51,7 +52,7 @@ export function createAgents({ timers, clock }: Platform, { store, log }: Loaded
       } catch (error) {
         log.warn("model cannot be used", {
           model,
-          reason: error instanceof Error ? error.message : String(error),
+          reason: messageOf(error),
         });
       }
     }

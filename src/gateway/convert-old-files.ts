@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 import { createCopies } from "../config/write/copies.ts";
 import { createConfigWriter, targetOf } from "../config/write/writer.ts";
 import type { SourceFile } from "../config/tree/tree.ts";
@@ -32,7 +33,7 @@ export async function convertOldFiles(
     }
   } catch (error) {
     // A directory that may not be written is no reason not to start: all was read.
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     log.warn("configuration not converted, it is read as it is", { path, reason });
     return false;
   }
@@ -49,7 +50,7 @@ async function tellKept(platform: Platform, log: Log, old: Pick<SourceFile, "pat
     const kept = await keepBeside(platform, old.path, old.text);
     log.info("configuration converted from JSON5, what it was is kept", { path: old.path, kept });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     log.warn("configuration converted from JSON5, what it was is in the backup only", {
       path: old.path,
       reason,

@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 /** Exit codes of the program. @source sysexits.h for 69, 75, 77, 78 */
 export const EXIT = {
   ok: 0,
@@ -27,6 +28,6 @@ export async function orEnd<T>(exitCode: ExitCode, work: () => T | Promise<T>): 
   try {
     return await work();
   } catch (error) {
-    throw new StartError(exitCode, [error instanceof Error ? error.message : String(error)]);
+    throw new StartError(exitCode, [messageOf(error)]);
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log, Stop } from "../ports.ts";
 
@@ -163,22 +164,24 @@ export class Restarts<T extends Restartable> {
     else this.#failed.reject(new Error(again));
   }
 
-  async #startAgain(): Promise<string | undefined> {
-    try {
+  #startAgain(): Promise<string | undefined> {
+    return problemOf(async () => {
       this.#running = await this.#options.start(this.#running);
-      return undefined;
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
+    });
   }
 
-  async #problem(config: Config): Promise<string | undefined> {
-    try {
-      await this.#options.check(config);
-      return undefined;
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
+  #problem(config: Config): Promise<string | undefined> {
+    return problemOf(() => this.#options.check(config));
+  }
+}
+
+/** What went wrong with it, in words. */
+async function problemOf(work: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
   }
 }
 

@@ -1,7 +1,8 @@
+import { messageOf } from "../contract/errors.ts";
 import { createCopies } from "../config/write/copies.ts";
 import { undoChange } from "../config/write/undo-change.ts";
 import { createConfigWriter } from "../config/write/writer.ts";
-import { createLog } from "../platform/log.ts";
+import { createPlainLog } from "../platform/log.ts";
 import type { Platform } from "../ports.ts";
 import { type GatewayFlags, openStore } from "./configuration.ts";
 import { EXIT, StartError } from "./errors.ts";
@@ -30,7 +31,7 @@ export async function undoUnconfirmed(
     );
     return true;
   } catch (problem) {
-    const reason = problem instanceof Error ? problem.message : String(problem);
+    const reason = messageOf(problem);
     stderr.write(`Cannot put back what was there before an unconfirmed change: ${reason}\n`);
     return false;
   }
@@ -59,13 +60,7 @@ async function undo(
     const isWanted = (name: string): boolean => name === waiting.backup;
     const copies = createCopies({ ...platform, stateDir, isWanted });
     const writer = createConfigWriter({ ...platform, store, copies });
-    const log = createLog({
-      sink: process.stderr,
-      format: () => "text",
-      level: () => "warn",
-      clock,
-      secrets: () => [],
-    });
+    const log = createPlainLog({ sink: process.stderr, clock });
     const { backup } = await undoChange({ store, copies, writer, log }, waiting);
     // Only now: whoever cannot put it back this time can the next time.
     await writeNote(files, stateDir, undefined);

@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 import type { Database, SqlRow, SqlValue, Statement } from "../ports.ts";
@@ -18,7 +19,7 @@ export function openDatabase(path: string): Database {
       throw new Error(`its file system allows no write-ahead log, journal_mode is ${String(mode)}`);
   } catch (cause) {
     connection.close();
-    const state = cause instanceof Error ? cause.message : String(cause);
+    const state = messageOf(cause);
     throw new Error(`Cannot open database "${path}": ${state}`, { cause });
   }
   return new SqliteDatabase(connection);

@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 import type { Stop } from "../ports.ts";
 import { isBusy, openSqlite } from "./sqlite.ts";
 
@@ -14,7 +15,7 @@ export function lock(path: string): Stop | undefined {
   } catch (cause) {
     file.close();
     if (isBusy(cause)) return undefined;
-    throw new Error(`Cannot lock "${path}": ${cause instanceof Error ? cause.message : String(cause)}`, {
+    throw new Error(`Cannot lock "${path}": ${messageOf(cause)}`, {
       cause,
     });
   }

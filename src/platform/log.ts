@@ -130,3 +130,8 @@ function cut(text: string): string {
   if (text.length <= LIMITS.logFieldCharsMax) return text;
   return `${text.slice(0, LIMITS.logFieldCharsMax - 1).toWellFormed()}…`;
 }
+
+/** Warnings for who waits at a terminal, where no gateway is and no configuration says how. */
+export function createPlainLog({ sink, clock }: Pick<LogOptions, "sink" | "clock">): Log {
+  return createLog({ sink, clock, format: () => "text", level: () => "warn", secrets: () => [] });
+}

@@ -1,3 +1,4 @@
+import { messageOf } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import type { Platform } from "../../ports.ts";
@@ -41,7 +42,7 @@ export async function runEditor({ process }: Platform, path: string): Promise<vo
     });
   }
   const code = await process.runInTerminal(commandOf(named || "vi", path)).catch((error: unknown) => {
-    throw new CliError(EXIT.failed, error instanceof Error ? error.message : String(error), {
+    throw new CliError(EXIT.failed, messageOf(error), {
       hint: "VISUAL or EDITOR names the editor",
     });
   });

@@ -12,7 +12,7 @@ import { Confirmation } from "../../features/config/confirmation.ts";
 import type { ConfigAnswers } from "../../features/config/feature.ts";
 import { problemOf } from "../../features/config/problems.ts";
 import { ConfigService } from "../../features/config/service.ts";
-import { createLog } from "../../platform/log.ts";
+import { createPlainLog } from "../../platform/log.ts";
 import { readNote, writeNote } from "../../gateway/unconfirmed-note.ts";
 import type { Log, Platform } from "../../ports.ts";
 import { VERSION } from "../../version.ts";
@@ -135,11 +135,5 @@ async function openConfirmation(platform: Platform, stateDir: string): Promise<C
 }
 
 function logOf({ clock, process }: Platform): Log {
-  return createLog({
-    sink: process.stderr,
-    format: () => "text",
-    level: () => "warn",
-    clock,
-    secrets: () => [],
-  });
+  return createPlainLog({ sink: process.stderr, clock });
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Files } from "../../ports.ts";
 import { quote } from "../leaves.ts";
@@ -129,7 +130,7 @@ async function putBack(files: PutParts["files"], old: Found, done: Texts): Promi
 }
 
 function refuseTwice(error: unknown, second: unknown, backup: string | undefined): never {
-  const then = second instanceof Error ? second.message : String(second);
+  const then = messageOf(second);
   const where = backup === undefined ? "" : `; what was there is in backup ${backup}`;
   throw new WriteRefused("failed", `Cannot write configuration: ${reasonOf(error)}; ${lower(then)}${where}`);
 }

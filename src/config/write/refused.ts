@@ -1,3 +1,4 @@
+import { messageOf } from "../../contract/errors.ts";
 import type { ConfigIssue } from "../issues.ts";
 
 /** Why nothing was written. */
@@ -17,7 +18,7 @@ export class WriteRefused extends Error {
 /** The machine did not let us. */
 export function refuseFailed(error: unknown): never {
   if (error instanceof WriteRefused) throw error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   const message = reason.startsWith("Cannot ") ? reason : `Cannot write configuration: ${reason}`;
   throw new WriteRefused("failed", message);
 }
