@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { measureDispatch } from "../tests/bench/dispatch.ts";
+import { followerRows } from "../tests/bench/followers.ts";
 import { cpuMicros, memoryMib, type Row, startServer, table } from "../tests/bench/harness.ts";
 import {
   connectClients,
@@ -18,6 +19,7 @@ import {
   type Target,
   watchReloads,
 } from "../tests/bench/measures.ts";
+import { streamingRows } from "../tests/bench/streaming.ts";
 
 const ROUNDS = Number(process.argv[process.argv.indexOf("--rounds") + 1] ?? "") || 5;
 const START_ROUNDS = 3 * ROUNDS;
@@ -237,8 +239,10 @@ try {
     ours: measureDispatch(ROUNDS, 300_000),
     target: { atLeast: 400_000 },
   });
+  rows.push(...followerRows(ROUNDS));
   await socketRows();
   await reloadRows();
+  rows.push(...(await streamingRows({ stateDir: newStateDir(), token: TOKEN, rounds: Math.min(ROUNDS, 3) })));
   await startRows();
   console.log(table(rows));
 } finally {

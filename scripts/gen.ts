@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { toClientTypes } from "./gen/client.ts";
 import { toDefaults } from "./gen/defaults.ts";
 import { readProtocol } from "./gen/protocol.ts";
@@ -30,8 +30,9 @@ export async function staleFiles(): Promise<string[]> {
 
 async function featureModules(): Promise<Record<string, unknown>[]> {
   const folder = new URL("src/features/", TOP);
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  // What several features share has a folder too, and says nothing to clients.
+  const contracts = await Array.fromAsync(new Bun.Glob("*/contract.ts").scan(Bun.fileURLToPath(folder)));
+  const names = contracts.map((path) => dirname(path));
   const load = (name: string): Promise<Record<string, unknown>> =>
     import(new URL(`${name}/contract.ts`, folder).href) as Promise<Record<string, unknown>>;
   return Promise.all(names.toSorted().map(load));

@@ -13,6 +13,7 @@ const TOOLS = join(TOP, ".tools");
 
 /** Pinned here and not in the manifest: a manifest that lists it makes Deno fetch it for every platform. */
 const DENO_VERSION = "2.9.6";
+const OPENCODE_VERSION = "1.18.33";
 
 /** How a command ended, and all it printed. */
 export interface Outcome {
@@ -85,23 +86,63 @@ let denoPath: Promise<string> | undefined;
  * Rejects when it cannot be had: a suite that needs it fails and is not skipped.
  */
 export function deno(): Promise<string> {
-  denoPath ??= installDeno();
+  denoPath ??= installed(DENO);
   return denoPath;
 }
 
-async function installDeno(): Promise<string> {
-  const home = join(TOOLS, `deno-${DENO_VERSION}`);
-  const found = await findDeno(home);
+let opencodePath: Promise<string> | undefined;
+
+/** Path of an agent that speaks the Agent Client Protocol, installed in the same way. */
+export function opencode(): Promise<string> {
+  opencodePath ??= installed(OPENCODE);
+  return opencodePath;
+}
+
+/** A program of the registry that tests start. */
+type Tool = {
+  readonly name: string;
+  readonly version: string;
+  /** What is installed. */
+  readonly dependency: string;
+  /** Where the packages of platforms are, and the executable in each of them. */
+  readonly folder: string;
+  readonly executable: string;
+};
+
+/** The executable is in the package of the platform; the one named deno only picks it, with a script. */
+const DENO: Tool = {
+  name: "Deno",
+  version: DENO_VERSION,
+  dependency: "deno",
+  folder: "@deno",
+  executable: process.platform === "win32" ? "deno.exe" : "deno",
+};
+
+/** Directly the package of the platform, in its form for any processor: the one above it has all forms. */
+const OPENCODE: Tool = {
+  name: "opencode",
+  version: OPENCODE_VERSION,
+  dependency: `opencode-${process.platform}-${process.arch}${process.arch === "x64" ? "-baseline" : ""}`,
+  folder: ".",
+  executable: join("bin", "opencode"),
+};
+
+async function installed(tool: Tool): Promise<string> {
+  const { name, version, dependency } = tool;
+  const home = join(TOOLS, `${name.toLowerCase()}-${version}`);
+  const found = await findTool(tool, home);
   if (found !== undefined) return found;
-  console.error(`Installing Deno ${DENO_VERSION} into .tools (first run)`);
+  console.error(`Installing ${name} ${version} into .tools (first run)`);
   await mkdir(TOOLS, { recursive: true });
   // Built aside and renamed, so that an interrupted or a simultaneous install is never taken for a whole one.
   const draft = await mkdtemp(join(TOOLS, "draft-"));
   try {
-    const dependencies = { deno: DENO_VERSION };
+    const dependencies = { [dependency]: version };
     await Bun.write(join(draft, "package.json"), JSON.stringify({ private: true, dependencies }));
     const install = await run([process.execPath, "install", "--no-save", "--linker=hoisted"], { cwd: draft });
-    if (install.code !== 0) throw new Error(`Cannot install Deno ${DENO_VERSION}: ${install.output.trim()}`);
+    if (install.code !== 0) throw new Error(`Cannot install ${name} ${version}: ${install.output.trim()}`);
+    // The gateway starts no program that others may change, whatever the umask here.
+    if (process.platform !== "win32") await run(["chmod", "-R", "go-w", draft]);
     await rename(draft, home).catch((error: unknown) => {
       // Somebody else has just finished the same install.
       if (!existsSync(home)) throw error;
@@ -109,17 +150,16 @@ async function installDeno(): Promise<string> {
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
-  const path = await findDeno(home);
-  if (path === undefined) throw new Error(`Cannot find Deno in ".tools": no package for this machine`);
+  const path = await findTool(tool, home);
+  if (path === undefined) throw new Error(`Cannot find ${name} in ".tools": no package for this machine`);
   return path;
 }
 
-/** The executable is in the package of the platform; the one named deno only picks it, with a script. */
-async function findDeno(home: string): Promise<string | undefined> {
-  const folder = join(home, "node_modules", "@deno");
-  if (!existsSync(folder)) return undefined;
-  for (const platform of await readdir(folder)) {
-    const path = join(folder, platform, process.platform === "win32" ? "deno.exe" : "deno");
+async function findTool({ folder, executable }: Tool, home: string): Promise<string | undefined> {
+  const packages = join(home, "node_modules", folder);
+  if (!existsSync(packages)) return undefined;
+  for (const name of await readdir(packages)) {
+    const path = join(packages, name, executable);
     if (existsSync(path) && (await run([path, "--version"])).code === 0) return path;
   }
   return undefined;

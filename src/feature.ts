@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Event, Events, Method, Methods, Scope } from "./contract/define.ts";
 import type { ErrorCode, ErrorExtra } from "./contract/errors.ts";
+import type { Subscription } from "./contract/frames.ts";
 import type { Clock, Crypto, Log, Stop, Timers } from "./ports.ts";
 
 /** Who asks. The same object for every request of one connection. */
@@ -17,6 +18,13 @@ export interface Caller {
    * back.
    */
   onGone(work: () => void): Stop;
+  /**
+   * From here on the connection hears what this says, and no longer what was said before; undefined where
+   * there is no connection to hear anything. Its session keys are those the gateway keeps.
+   *
+   * @returns number of the last event that went by the old one
+   */
+  readonly follow?: ((subscription: Subscription) => number) | undefined;
 }
 
 /** One request as its handler sees it. `fail` takes only the codes the method declares. */
@@ -33,12 +41,25 @@ export type Handler<M> =
 
 export type Handlers<Ms extends Methods> = { readonly [K in keyof Ms]: Handler<Ms[K]> };
 
+/** Whom an event concerns, where it is not everybody: those who follow the session, and who began its run. */
+export interface Audience {
+  /** As the gateway keeps it. */
+  readonly sessionKey: string;
+  /** {@link Caller.subject} of who began it; empty for nobody who could be told. */
+  readonly owner: string;
+}
+
 /** How one event goes out, where that differs from its declaration. */
 export interface PublishOptions {
   /** Skip clients whose buffer is over its limit, as if the event were `latest`. */
   readonly dropIfSlow?: boolean;
   /** For `latest`: what a slow client gets when it drains is the newest of each key. */
   readonly key?: string;
+  /**
+   * Absent: every client. Otherwise those that follow the session or all sessions, and the owner's clients
+   * that have not said what they follow.
+   */
+  readonly audience?: Audience;
 }
 
 type Payload<E> = E extends Event<infer D> ? z.input<D> : never;

@@ -7,12 +7,12 @@ import {
   type GatewayFlags,
   type Loaded,
   loadConfiguration,
-  openDatabase,
   takeStateDir,
 } from "./gateway/configuration.ts";
+import { openStorage } from "./gateway/database.ts";
 import { writeHolder } from "./gateway/holder.ts";
 import { type FollowedConfig, followConfiguration } from "./gateway/live-config.ts";
-import { STATE_FILE, TOKEN_FILE } from "./gateway/names.ts";
+import { DATABASE_FILE, STATE_FILE, TOKEN_FILE } from "./gateway/names.ts";
 import { type GatewayToken, resolveGatewayRuntimeConfig } from "./gateway/runtime-config.ts";
 import { Restarts } from "./gateway/restarts.ts";
 import { applyHot, checkPlace, createRunning, type Running } from "./gateway/running.ts";
@@ -165,18 +165,21 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
     });
 
     // 4. Registry, hub, dispatcher, features: everything that knows no socket.
-    const db = await openDatabase(platform, `${stateDir}/gateway.db`);
-    lifetime.onStop(() => db.close());
-    const agents = createAgents(platform, loaded);
+    const storage = await openStorage({ platform, log: loaded.log, path: `${stateDir}/${DATABASE_FILE}` });
+    lifetime.onStop(() => storage.db.close());
+    const agents = createAgents(platform, loaded, lifetime);
     const state = createGatewayRuntimeState({
       ...platform,
       ...loaded,
-      db,
+      storage,
       live,
       agents: agents.feature,
       runner: agents.runner,
       defaultModel: agents.defaultModel,
+      priceOf: agents.priceOf,
       rssBytes: () => process.rssBytes(),
+      home: process.home,
+      cpuCount: process.cpuCount,
     });
     lifetime.onStop(() => state.lifetime.stop());
 

@@ -12,6 +12,11 @@ export interface Clock {
   now(): number;
   /** ms since some fixed moment, with fractions */
   elapsed(): number;
+  /**
+   * When `hour` (0 to 23) of the local day last began, at or before `ms`. On a day without that hour it is the
+   * moment that skipped it, on a day that has it twice the first of both. The first call costs milliseconds.
+   */
+  dayStart(ms: number, hour: number): number;
 }
 
 /** Delayed work. Callbacks that throw are reported by the platform and end nothing. */
@@ -168,6 +173,12 @@ export interface Files {
   stat(path: string): Promise<FileStat | undefined>;
   /** Names in a directory, sorted; none when there is no such directory. */
   list(path: string): Promise<string[]>;
+  /**
+   * Gives what is there, a link itself included, another name in the same file system; on disk when it resolves.
+   *
+   * @returns false when there is nothing. @throws when the new name is taken
+   */
+  rename(from: string, to: string): Promise<boolean>;
   /** Removes the directory and all in it, if it is there; a link is removed and not followed. */
   removeDir(path: string): Promise<void>;
 }
@@ -196,66 +207,203 @@ export interface Watcher {
 export type SqlValue = string | number | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 
-/** One prepared SQL statement. */
+/**
+ * What SQLite could not do. `full`: no room on the disk. `io`: the disk answered with an error. `busy`: another
+ * program holds the lock. `corrupt`, `not_a_database`: what is in the file cannot be read. `other`: the statement
+ * itself is refused (a constraint, a mistake in it), or what has none of these names.
+ */
+export type DatabaseErrorKind = "full" | "io" | "busy" | "corrupt" | "not_a_database" | "other";
+
+/** Thrown by every call of a {@link Database} and its statements that SQLite refuses. */
+export class DatabaseError extends Error {
+  override readonly name = "DatabaseError";
+  readonly kind: DatabaseErrorKind;
+
+  constructor(kind: DatabaseErrorKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+/** One prepared SQL statement. @throws DatabaseError */
 export interface Statement {
   run(...values: SqlValue[]): { readonly changes: number; readonly lastId: number };
   get(...values: SqlValue[]): SqlRow | undefined;
   all(...values: SqlValue[]): SqlRow[];
 }
 
+/** As much of a database as one may look at before it is known to be ours. */
+export type Readable = Pick<Database, "path" | "prepare">;
+
 /**
  * The one SQLite connection: WAL, `synchronous=FULL`, foreign keys on, file mode 0600. Calls are
- * synchronous.
+ * synchronous. @throws DatabaseError
  */
 export interface Database {
+  /** Where it is, as it was opened; SQLite's own files beside it have this name with `-wal` and `-shm`. */
+  readonly path: string;
   exec(sql: string): void;
   prepare(sql: string): Statement;
-  /** All of `work` or nothing; on disk when this returns. */
+  /** All of `work` or nothing; on disk when this returns. One inside another is a part of it. */
   transaction<T>(work: () => T): T;
+  /**
+   * A part of a transaction, which alone is taken back when `work` throws: the transaction goes on.
+   *
+   * @throws what `work` throws; Error outside a transaction
+   */
+  savepoint<T>(work: () => T): T;
+  /**
+   * Writes a whole copy into a new file, mode 0600, on disk when this resolves.
+   *
+   * @returns false when the name is taken. Rejects with DatabaseError or Error, and leaves nothing there then
+   */
+  backup(path: string): Promise<boolean>;
   close(): void;
 }
 
 // --- agents ---
 
+/** One part of a message as a model sees it. */
+export type AgentPart =
+  | { readonly type: "text"; readonly text: string }
+  /** `data` is base64. */
+  | { readonly type: "image"; readonly mimeType: string; readonly data: string }
+  /** A tool that was called, with what it answered; without `result` it was cut off. */
+  | {
+      readonly type: "tool_call";
+      readonly id: string;
+      readonly name: string;
+      /** JSON text */
+      readonly args: string;
+      readonly result?: string;
+      readonly isError?: boolean;
+    };
+
 /** One message as a model sees it. */
 export interface AgentMessage {
   readonly role: "system" | "user" | "assistant";
-  readonly text: string;
+  readonly parts: readonly AgentPart[];
 }
+
+/** What a person is asked before an agent goes on. */
+export interface ApprovalRequest {
+  /** What wants to be done, in one line for people: `run "rm -r build"`, `call tool "files__write"`. */
+  readonly title: string;
+  /** The tool's own name, for rules; absent where the agent tells none. */
+  readonly tool?: string;
+  /** What it would do, as JSON text or plain text; shown in full. */
+  readonly details?: string;
+}
+
+/** `allow_always` holds for this tool in this session. Nobody answered in time: `deny`. */
+export type ApprovalDecision = "allow_once" | "allow_always" | "deny";
 
 /** What an agent is asked: the conversation so far, the newest message last. */
 export interface AgentTurn {
   readonly runId: string;
-  readonly sessionKey: string;
   readonly messages: readonly AgentMessage[];
+  /** No tools: only words are wanted, such as a summary. */
+  readonly isPlain?: boolean;
+  /** Messages that came since the last look and want to join; asked at each tool boundary. */
+  steered(): readonly AgentMessage[];
+  /** Asks a person; `deny` when `signal` is aborted first. Never rejects. */
+  approve(request: ApprovalRequest, signal: AbortSignal): Promise<ApprovalDecision>;
+  /** Keeps a text for the next {@link Runner.open} of this session, over restarts too. */
+  remember(note: string): void;
 }
 
 /** What an agent answers, in order; `end` comes last. */
 export type AgentEvent =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "thinking"; readonly text: string }
-  | { readonly type: "tool_call"; readonly id: string; readonly name: string; readonly args: string }
-  | { readonly type: "usage"; readonly inputTokens: number; readonly outputTokens: number }
+  /** A tool is called; `args` is JSON text. Several may be open at the same time. */
+  | { readonly type: "tool_start"; readonly id: string; readonly name: string; readonly args: string }
+  | { readonly type: "tool_update"; readonly id: string; readonly text: string }
+  | { readonly type: "tool_result"; readonly id: string; readonly text: string; readonly isError: boolean }
+  /** Of one call of a model; a run with tools has several, which add up. */
+  | {
+      readonly type: "usage";
+      readonly inputTokens: number;
+      readonly outputTokens: number;
+      /** Of the input, what the provider had kept; part of `inputTokens`. */
+      readonly cachedTokens?: number;
+    }
+  /** Who answers, `provider/model`: not the first of the list where that one could not. */
+  | { readonly type: "model"; readonly model: string }
   | { readonly type: "end"; readonly reason: "stop" | "length" | "tool_calls" | "filter" };
 
+/** Which tools an agent may use: names or patterns with `*`. `deny` wins; no `allow` means all. */
+export interface ToolPolicy {
+  readonly allow?: readonly string[] | undefined;
+  readonly deny?: readonly string[] | undefined;
+  /** Those a person is asked about each time. */
+  readonly approve?: readonly string[] | undefined;
+}
+
+/** What one session's agent has and no other's: what {@link Runner.open} makes an agent of. */
+export interface AgentEnvironment {
+  readonly sessionKey: string;
+  /** Another one after each reset: what the agent remembers by it ends there. */
+  readonly sessionId: string;
+  readonly agentId: string;
+  /** `provider/model`, the first to use and those to try when it cannot answer; none: what was found at start. */
+  readonly models: readonly string[];
+  /** Absolute; where programs of the agent run. */
+  readonly workspace: string;
+  /** Added to the environment of programs that run for this agent. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly tools: ToolPolicy;
+  /** What {@link AgentTurn.remember} kept last. */
+  readonly note?: string | undefined;
+}
+
 /**
- * Something that answers a turn. Ends promptly when `signal` is aborted (within 100 ms, requests
- * included), by returning or by throwing. Fails with an `RpcError`: `unavailable` (cannot be reached,
- * cut off), `busy` (asks to wait, with `retryAfterMs`), `forbidden` (credential refused),
- * `not_found` (no such model), `invalid_request` (refused as asked).
+ * The agent of one session. `prompt` answers one turn; it ends promptly when `signal` is aborted (within
+ * 100 ms, requests included), by returning or by throwing. Fails with an `RpcError`: `unavailable` (cannot be
+ * reached, cut off), `busy` (asks to wait, with `retryAfterMs`), `forbidden` (credential refused),
+ * `not_found` (no such model), `too_large` (more than its context window), `invalid_request` (refused as asked).
  */
 export interface AgentRuntime {
+  /** Tokens its first model reads at most. */
+  readonly contextWindow: number;
+  /** It keeps the conversation itself: of `messages` it reads the last ones, from the person. */
+  readonly keepsHistory: boolean;
   prompt(turn: AgentTurn, signal: AbortSignal): AsyncIterable<AgentEvent>;
 }
 
-/** Finds the agent behind a model reference such as `ollama/qwen3`. */
+/** Finds the agent of a session. */
 export interface Runner {
-  /**
-   * @param models `provider/model`, the first to use and those to try when it cannot answer; none for
-   *   the model that was found at start
-   * @throws RpcError `not_found` for a provider nobody configured
-   */
-  open(models: readonly string[]): Promise<{ readonly model: string; readonly runtime: AgentRuntime }>;
+  /** Cheap when nothing has changed: called for every run. @throws RpcError `not_found` for a provider nobody configured */
+  open(environment: AgentEnvironment): Promise<AgentRuntime>;
+  /** Lets go of what the session's agent holds: it was reset or deleted. Resolves when its programs have ended. */
+  close(sessionKey: string): Promise<void>;
+}
+
+// --- programs beside us ---
+
+export interface ProgramOptions {
+  /** A path or a name that `PATH` leads to, then its arguments; no shell is between. */
+  readonly command: readonly [string, ...string[]];
+  readonly directory: string;
+  /** All of its environment; nothing of ours is added. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A program that runs beside us, with everything it starts, and talks over its standard input and output. */
+export interface Program {
+  readonly pid: number;
+  /** UTF-8, in pieces as they come; ends when the program closes it. Not reading it holds the program back. */
+  readonly stdout: AsyncIterable<Uint8Array>;
+  /** Lines without their ends, each at most 8 KiB, the rest of a longer one dropped. */
+  readonly stderr: AsyncIterable<string>;
+  /** Resolves when it is handed over; rejects when the program does not read any more. */
+  write(text: string): Promise<void>;
+  /** Closes its standard input, which most programs take as the word to end. */
+  closeInput(): void;
+  /** Ends it and all it has started: SIGTERM, after `graceMs` SIGKILL. Resolves when it has ended. */
+  stop(graceMs: number): Promise<void>;
+  /** How it ended, in words: `exit code 1`, `signal SIGKILL`. Never rejects. */
+  readonly ended: Promise<string>;
 }
 
 // --- the machine ---
@@ -294,6 +442,8 @@ export interface Process {
    * @returns its exit code, 128 plus the number for a signal. @throws when it cannot be started
    */
   runInTerminal(command: readonly [string, ...string[]]): Promise<number>;
+  /** Starts a program beside us. @throws Error when it cannot be started, in words for people */
+  startProgram(options: ProgramOptions): Promise<Program>;
   /** From here on nothing this process makes can be read by other users of the machine (umask 077). */
   keepFilesPrivate(): void;
   /** SIGTERM and SIGINT, instead of ending the process. */
@@ -314,8 +464,13 @@ export interface Platform extends Server, Watcher {
   readonly crypto: Crypto;
   readonly files: Files;
   readonly process: Process;
-  /** Opens or creates the database file, mode 0600. @throws when it is no database or cannot be opened */
-  openDatabase(path: string): Database;
+  /**
+   * Opens or creates the database file, mode 0600.
+   *
+   * @param check called before anything is written to it; what it throws is what this throws
+   * @throws DatabaseError when SQLite cannot read or use it; Error when it is a link or no file
+   */
+  openDatabase(path: string, check?: (db: Readable) => void): Database;
   /**
    * Takes an exclusive lock that ends with the process, however it ends. @returns undefined when held by
    * another

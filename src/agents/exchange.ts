@@ -29,7 +29,8 @@ const HEADERS_SENT = ["accept", "content-type", "user-agent"] as const;
 
 export type ExchangeOptions = {
   readonly fetch: FetchLike;
-  readonly apiKey: string | undefined;
+  /** Our own: the credential, and what the server's interface wants. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly timers: Timers;
   readonly clock: Clock;
 };
@@ -132,7 +133,7 @@ export class Exchange {
       const value = all.get(name);
       if (value !== null) sent.set(name, value);
     }
-    if (this.#options.apiKey !== undefined) sent.set("authorization", `Bearer ${this.#options.apiKey}`);
+    for (const [name, value] of Object.entries(this.#options.headers)) sent.set(name, value);
     return sent;
   }
 

@@ -1,67 +1,82 @@
-import type { ChatCompletionChunk, ChatCompletionMessageParam } from "openai/resources/chat/completions";
-import type { RpcError } from "../contract/errors.ts";
-import type { AgentEvent, AgentRuntime, AgentTurn, Clock, Timers } from "../ports.ts";
-import { Answer } from "./answer.ts";
-import { Exchange, type FetchLike } from "./exchange.ts";
-import { refusesStreamOptions, type Target, toFault, toRpcError, toStreamError } from "./failures.ts";
+import type {
+  ChatCompletionChunk,
+  ChatCompletionCreateParamsStreaming,
+} from "openai/resources/chat/completions";
+import { Answer, type AnswerState } from "./answer.ts";
+import {
+  type ChatProvider,
+  type Endpoint,
+  type EndpointPorts,
+  LIBRARY_TIMEOUT_MS,
+  type ModelSettings,
+  NO_KEY,
+  RETRIES,
+} from "./endpoint.ts";
+import { Exchange } from "./exchange.ts";
+import {
+  refusesStreamOptions,
+  refusesTools,
+  type Target,
+  toEarlyEnd,
+  toFault,
+  toRpcError,
+  toStreamError,
+} from "./failures.ts";
+import type { ModelEvent, ModelRequest } from "./model.ts";
+import { toOpenAiMessages } from "./openai-messages.ts";
 
-/** An OpenAI-compatible server, as configured. */
-export type OpenAiEndpoint = {
-  /** The first half of its model references. */
-  readonly provider: string;
-  /** With its version path, as in `http://127.0.0.1:11434/v1`. */
-  readonly baseUrl: string;
-  /** Servers at home often want none: then no credential is sent. */
-  readonly apiKey?: string;
-};
+/** Models of one server that are remembered to take no tools. */
+const TOOLLESS_MAX = 1_000;
 
-export type OpenAiPorts = { readonly fetch: FetchLike; readonly timers: Timers; readonly clock: Clock };
-
-/** Tries after the first one, with the library's pauses (0.5 to 8 s, or what the server asks for). */
-const RETRIES = 2;
-
-/** The library's own deadline, out of the way: `Exchange` bounds every wait. The longest a timer takes. */
-const LIBRARY_TIMEOUT_MS = 2 ** 31 - 1;
-
-/** Stands where the library insists on a key; it never leaves the process. */
-const NO_KEY = "none";
-
-/** @returns the agents of one server, by its own name for the model */
-export function createOpenAiProvider(
-  endpoint: OpenAiEndpoint,
-  ports: OpenAiPorts,
-): (model: string) => AgentRuntime {
+/** @returns the models of one server, by its own name for the model */
+export function createOpenAiProvider(endpoint: Endpoint, ports: EndpointPorts): ChatProvider {
   const { provider, baseUrl, apiKey } = endpoint;
   const { host } = new URL(baseUrl);
-  const server: ServerState = { endpoint, ports, takesStreamOptions: true };
-  return (model) => {
-    const target: Target = { model: `${provider}/${model}`, host, apiKey };
-    return { prompt: (turn, signal) => prompt({ server, model, target }, turn, signal) };
+  const server: ServerState = { endpoint, ports, takesStreamOptions: true, toolless: new Set() };
+  return (settings) => {
+    const ref = `${provider}/${settings.model}`;
+    const target: Target = { model: ref, host, apiKey };
+    return {
+      ref,
+      contextWindow: settings.contextWindow,
+      complete: (request, signal) => complete({ server, settings, target }, request, signal),
+    };
   };
 }
 
 type ServerState = {
-  readonly endpoint: OpenAiEndpoint;
-  readonly ports: OpenAiPorts;
+  readonly endpoint: Endpoint;
+  readonly ports: EndpointPorts;
   /** Until it has refused them once. */
   takesStreamOptions: boolean;
+  /** Models that have refused tools once. */
+  readonly toolless: Set<string>;
 };
 
 /** Which model, and where. */
-type Asked = { readonly server: ServerState; readonly model: string; readonly target: Target };
+type Asked = { readonly server: ServerState; readonly settings: ModelSettings; readonly target: Target };
 
-async function* prompt(asked: Asked, turn: AgentTurn, signal: AbortSignal): AsyncGenerator<AgentEvent> {
+/** What `state` events of this model hold; another model's are not for it. */
+type OwnState = { readonly ref: string; readonly answer: AnswerState };
+
+async function* complete(
+  asked: Asked,
+  request: ModelRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ModelEvent> {
   if (signal.aborted) return;
   const { server, target } = asked;
   const { ports, endpoint } = server;
   // Loaded by the first prompt: it costs a tenth of a second and 18 MB. A failure here is our own.
   const { OpenAI } = await import("openai");
-  const exchange = new Exchange(signal, { ...ports, apiKey: endpoint.apiKey });
+  const { apiKey } = endpoint;
+  const headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+  const exchange = new Exchange(signal, { ...ports, headers });
   const opener = createClient(OpenAI, endpoint, exchange);
-  const answer = new Answer();
+  const answer = new Answer(`call_${request.messages.length}`);
   let isOpen = false;
   try {
-    const stream = await openStream(asked, opener, turn);
+    const stream = await openStream(asked, opener, request);
     isOpen = true;
     for await (const chunk of stream) {
       yield* answer.take(chunk);
@@ -78,21 +93,17 @@ async function* prompt(asked: Asked, turn: AgentTurn, signal: AbortSignal): Asyn
     exchange.stop();
   }
   if (signal.aborted) return;
-  if (!answer.isFinished && !exchange.isDone) throw toEarlyEnd(exchange, answer, target);
-  yield* answer.end();
-}
-
-/** The library ends a stream without a word when its request is aborted or its connection closed. */
-function toEarlyEnd(exchange: Exchange, answer: Answer, target: Target): RpcError {
-  if (exchange.fault !== undefined) return toFault(exchange.fault, target);
-  const isStream = exchange.contentType === "text/event-stream" || !answer.isEmpty;
-  return toFault(isStream ? "cut_off" : "not_a_stream", target, exchange.contentType);
+  if (!answer.isFinished && !exchange.isDone) throw toEarlyEnd(exchange, answer.isEmpty, target);
+  for (const event of answer.end()) {
+    if (event.type !== "state") yield event;
+    else yield { type: "state", state: { ref: target.model, answer: event.state } };
+  }
 }
 
 type Library = typeof import("openai").OpenAI;
 type Opener = { readonly client: InstanceType<Library>; readonly signal: AbortSignal };
 
-function createClient(OpenAI: Library, endpoint: OpenAiEndpoint, exchange: Exchange): Opener {
+function createClient(OpenAI: Library, endpoint: Endpoint, exchange: Exchange): Opener {
   const client = new OpenAI({
     baseURL: endpoint.baseUrl,
     apiKey: endpoint.apiKey ?? NO_KEY,
@@ -111,20 +122,52 @@ function createClient(OpenAI: Library, endpoint: OpenAiEndpoint, exchange: Excha
 
 type Chunks = AsyncIterable<ChatCompletionChunk>;
 
-async function openStream({ server, model }: Asked, opener: Opener, turn: AgentTurn): Promise<Chunks> {
-  const { client, signal } = opener;
-  const messages: ChatCompletionMessageParam[] = turn.messages.map(({ role, text }) => ({
-    role,
-    content: text,
-  }));
-  const create = (options: { stream_options?: { include_usage: boolean } }): Promise<Chunks> =>
-    client.chat.completions.create({ model, messages, stream: true, ...options }, { signal });
-  if (!server.takesStreamOptions) return await create({});
-  try {
-    return await create({ stream_options: { include_usage: true } });
-  } catch (error) {
-    if (!refusesStreamOptions(error)) throw error;
-    server.takesStreamOptions = false;
-    return await create({});
+/** Asks once more without what a server has refused, and remembers. */
+async function openStream(asked: Asked, opener: Opener, request: ModelRequest): Promise<Chunks> {
+  const { server, settings } = asked;
+  for (;;) {
+    try {
+      const body = bodyOf(asked, request);
+      return await opener.client.chat.completions.create(body, { signal: opener.signal });
+    } catch (error) {
+      if (server.takesStreamOptions && refusesStreamOptions(error)) server.takesStreamOptions = false;
+      else if (offersTools(asked, request) && refusesTools(error)) rememberToolless(server, settings.model);
+      else throw error;
+    }
   }
+}
+
+function bodyOf(asked: Asked, request: ModelRequest): ChatCompletionCreateParamsStreaming {
+  const { server, settings, target } = asked;
+  const { model, seesImages, maxTokens } = settings;
+  const states = request.states
+    // Ours are the only ones with this model's name: see `complete`.
+    .map((state) => state as OwnState)
+    .filter(({ ref }) => ref === target.model)
+    .map(({ answer }) => answer);
+  // OpenAI's newer models refuse the older name, most other servers know no other.
+  const bound = target.host === "api.openai.com" ? "max_completion_tokens" : "max_tokens";
+  return {
+    model,
+    messages: toOpenAiMessages(request.messages, { states, seesImages }),
+    stream: true,
+    ...(server.takesStreamOptions && { stream_options: { include_usage: true } }),
+    ...(maxTokens !== undefined && { [bound]: maxTokens }),
+    ...(offersTools(asked, request) && {
+      tools: request.tools.map(({ name, description, inputSchema }) => ({
+        type: "function" as const,
+        function: { name, description, parameters: { ...inputSchema } },
+      })),
+    }),
+  };
+}
+
+function offersTools({ server, settings }: Asked, request: ModelRequest): boolean {
+  return request.tools.length > 0 && !server.toolless.has(settings.model);
+}
+
+function rememberToolless({ toolless }: ServerState, model: string): void {
+  const [oldest] = toolless;
+  if (toolless.size >= TOOLLESS_MAX && oldest !== undefined) toolless.delete(oldest);
+  toolless.add(model);
 }

@@ -1,11 +1,32 @@
 import { RpcError } from "../contract/errors.ts";
-import type { AgentRuntime, Clock, Log, Runner, Timers } from "../ports.ts";
+import type { AgentEnvironment, AgentRuntime, Clock, Log, Runner, Timers } from "../ports.ts";
+import { createAnthropicProvider } from "./anthropic.ts";
+import { CoolDowns } from "./cooldowns.ts";
 import type { DetectedModel } from "./detect.ts";
 import { createEchoRuntime, ECHO_MODEL } from "./echo.ts";
+import type { ChatProvider } from "./endpoint.ts";
 import type { FetchLike } from "./exchange.ts";
-import { createFallbackRuntime } from "./fallback.ts";
+import { type Candidate, createFallbackRuntime } from "./fallback.ts";
+import { createLoopRuntime } from "./loop.ts";
 import { createOpenAiProvider } from "./openai.ts";
-import { type AgentsConfigView, type Env, splitModel, toEndpoint } from "./providers.ts";
+import {
+  type AcpProvider,
+  type AgentsConfigView,
+  type Backend,
+  type Env,
+  type ModelConfig,
+  modelConfig,
+  splitModel,
+  toBackend,
+} from "./providers.ts";
+import type { ToolSource } from "./tools.ts";
+import { WINDOW_TOKENS_DEFAULT, windowOf } from "./windows.ts";
+
+/** Agents that are programs beside us, one for each session. */
+export type AcpAgents = {
+  open(ref: string, provider: AcpProvider, environment: AgentEnvironment): Promise<AgentRuntime>;
+  close(sessionKey: string): Promise<void>;
+};
 
 export type RunnerOptions = {
   /** The configuration now in force; read each time a model is opened. */
@@ -13,6 +34,10 @@ export type RunnerOptions = {
   readonly env: Env;
   /** Asked when no model is named. */
   detect(): Promise<DetectedModel>;
+  readonly acp: AcpAgents;
+  readonly tools: ToolSource & { close?(sessionKey: string): Promise<void> };
+  /** What one call of a tool may take; two minutes where it is not said. */
+  readonly toolMs?: number;
   readonly fetch: FetchLike;
   readonly timers: Timers;
   readonly clock: Clock;
@@ -22,39 +47,129 @@ export type RunnerOptions = {
 /** Providers remembered over changes of the configuration; an older one is made again when it returns. */
 const PROVIDERS_KEPT_MAX = 32;
 
-type Provider = ReturnType<typeof createOpenAiProvider>;
-
 /** The agents behind `provider/model`, by the configuration of the moment. */
 export function createRunner(options: RunnerOptions): Runner {
-  const kept = new Map<string, Provider>();
-  const runtimeOf = (ref: string): AgentRuntime => {
-    const { provider, model } = splitModel(ref);
-    if (provider === "echo") return echoOf(model, options.timers);
-    const endpoint = toEndpoint(ref, options.config(), options.env);
-    return keep(kept, JSON.stringify(endpoint), () => createOpenAiProvider(endpoint, options))(model);
-  };
+  const { acp, tools, timers, log, toolMs } = options;
+  const finder = new Finder(options);
+  const coolDowns = new CoolDowns(options.clock);
   return {
-    open: async (models) => {
-      const [first = (await options.detect()).model, ...rest] = models;
-      if (rest.length === 0) return { model: first, runtime: runtimeOf(first) };
-      const candidates = [first, ...rest].map((model) => ({ model, open: () => runtimeOf(model) }));
-      return { model: first, runtime: createFallbackRuntime(candidates, options.log) };
+    async open(environment) {
+      const [first = (await options.detect()).model, ...rest] = environment.models;
+      const found = [...new Set([first, ...rest])].map((ref) => finder.find(ref));
+      const usable = found.find((one) => !(one.backend instanceof RpcError));
+      // One that can be opened is enough; the others say so when it is their turn.
+      if (usable === undefined) throw errorOf(found);
+      const { backend } = usable;
+      const isAcp = found.length === 1 && !(backend instanceof RpcError) && backend.api === "acp";
+      // It alone is asked how much it reads and what it keeps.
+      const only = isAcp ? await acp.open(first, backend.program, environment) : undefined;
+      const { contextWindow, keepsHistory } = only ?? { ...usable, keepsHistory: false };
+      return createFallbackRuntime({
+        candidates: only
+          ? [{ kind: "whole", ref: first, open: () => only }]
+          : found.map((one) => finder.candidate(one, environment)),
+        contextWindow,
+        keepsHistory,
+        coolDowns,
+        log,
+        loop: (model) =>
+          createLoopRuntime({
+            model,
+            contextWindow,
+            policy: environment.tools,
+            timers,
+            toolMs,
+            openTools: () => tools.open(environment),
+          }),
+      });
+    },
+    async close(sessionKey) {
+      await Promise.all([acp.close(sessionKey), tools.close?.(sessionKey)]);
     },
   };
 }
 
-function echoOf(model: string, timers: Timers): AgentRuntime {
-  if (model === "echo") return createEchoRuntime(timers);
-  throw new RpcError("not_found", `Cannot open model "echo/${model}": its provider has only ${ECHO_MODEL}`);
+type Echo = { readonly api: "echo" };
+
+/** A model reference, and what is behind it or why nothing is. */
+type Found = {
+  readonly ref: string;
+  readonly backend: Backend | Echo | RpcError;
+  readonly contextWindow: number;
+  readonly settings: ModelConfig | undefined;
+};
+
+/** Finds what is behind a reference, and keeps what its servers were found to refuse. */
+class Finder {
+  readonly #options: RunnerOptions;
+  readonly #kept = new Map<string, ChatProvider>();
+  readonly #echo: AgentRuntime;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#echo = createEchoRuntime(options.timers);
+  }
+
+  find(ref: string): Found {
+    try {
+      const backend = this.#backend(ref);
+      const settings = modelConfig(ref, this.#options.config());
+      const { provider, model } = splitModel(ref);
+      const known = windowOf(provider, model, settings?.contextWindow);
+      return {
+        ref,
+        backend,
+        settings,
+        contextWindow: backend.api === "echo" ? this.#echo.contextWindow : known,
+      };
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      return { ref, backend: error, settings: undefined, contextWindow: WINDOW_TOKENS_DEFAULT };
+    }
+  }
+
+  candidate({ ref, backend, contextWindow, settings }: Found, environment: AgentEnvironment): Candidate {
+    if (backend instanceof RpcError) {
+      return {
+        kind: "chat",
+        ref,
+        open() {
+          throw backend;
+        },
+      };
+    }
+    if (backend.api === "echo") return { kind: "whole", ref, open: () => this.#echo };
+    if (backend.api === "acp") {
+      const { program } = backend;
+      return { kind: "whole", ref, open: () => this.#options.acp.open(ref, program, environment) };
+    }
+    const { model } = splitModel(ref);
+    const seesImages = settings?.input?.includes("image") ?? true;
+    const chat = { model, contextWindow, maxTokens: settings?.maxTokens, seesImages };
+    return { kind: "chat", ref, open: () => this.#provider(backend)(chat) };
+  }
+
+  #backend(ref: string): Backend | Echo {
+    const { provider, model } = splitModel(ref);
+    if (provider !== "echo") return toBackend(ref, this.#options.config(), this.#options.env);
+    if (model === "echo") return { api: "echo" };
+    throw new RpcError("not_found", `Cannot open model "${ref}": its provider has only ${ECHO_MODEL}`);
+  }
+
+  /** Past the bound the oldest is forgotten. */
+  #provider({ api, endpoint }: Exclude<Backend, { api: "acp" }>): ChatProvider {
+    const key = JSON.stringify([api, endpoint]);
+    const known = this.#kept.get(key);
+    if (known) return known;
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size >= PROVIDERS_KEPT_MAX && oldest !== undefined) this.#kept.delete(oldest);
+    const create = api === "anthropic-messages" ? createAnthropicProvider : createOpenAiProvider;
+    const made = create(endpoint, this.#options);
+    this.#kept.set(key, made);
+    return made;
+  }
 }
 
-/** The value of this key, made when it is missing; past the bound the oldest is forgotten. */
-function keep(kept: Map<string, Provider>, key: string, make: () => Provider): Provider {
-  const known = kept.get(key);
-  if (known) return known;
-  const [oldest] = kept.keys();
-  if (kept.size >= PROVIDERS_KEPT_MAX && oldest !== undefined) kept.delete(oldest);
-  const made = make();
-  kept.set(key, made);
-  return made;
+function errorOf([first]: readonly Found[]): Error {
+  return first?.backend instanceof RpcError ? first.backend : new Error("no model to open");
 }

@@ -4,6 +4,7 @@ import {
   type GatewayClient,
   GatewayError,
   type Message,
+  type Methods,
   type Usage,
 } from "../client/mod.ts";
 
@@ -81,7 +82,9 @@ export function startTurn(options: TurnOptions): Turn {
   };
   const send = async (): Promise<void> => {
     const sent = await sendSafely(options);
-    if (sent.status === "queued") options.onQueued();
+    if (sent.runId === undefined || sent.status === "stopped")
+      return ended.resolve({ runId: sent.runId ?? "", status: "ok" });
+    if (sent.status !== "started") options.onQueued();
     runId = sent.runId;
     if (isAborting) abort();
     for (const event of early.splice(0)) take(event);
@@ -113,7 +116,7 @@ async function sendSafely({
   sessionKey,
   message,
   timeoutMs,
-}: TurnOptions): Promise<{ runId: string; status: string }> {
+}: TurnOptions): Promise<Methods["chat.send"]["result"]> {
   const idempotencyKey = createIdempotencyKey();
   for (let attempt = 1; ; attempt++) {
     try {
@@ -150,6 +153,8 @@ const ABORT_REASONS = {
   timeout: "The answer was stopped: it took too long",
   shutdown: "The answer was cut off: the gateway is stopping",
   deleted: "The answer was stopped: the session was deleted",
+  reset: "The answer was stopped: the session begins anew",
+  interrupted: "The answer was stopped: another message took its place",
 } as const;
 
 function toEnd(event: Exclude<ChatEvent, { state: "delta" }>): TurnEnd {

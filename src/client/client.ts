@@ -5,6 +5,7 @@ import { GatewayError } from "./errors.ts";
 import { type Frame, type Link, openLink } from "./link.ts";
 import { createListeners, type Stop } from "./listeners.ts";
 import { type ConnectParams, type Hello, KEYED_METHODS, PROTOCOL_VERSION } from "./protocol.ts";
+import { createSubscribed, type Subscribed } from "./subscription.ts";
 import type {
   AnyListener,
   CallArgs,
@@ -48,6 +49,7 @@ class Client implements GatewayClient {
   readonly #reconnect: Reconnect | undefined;
   readonly #calls = createCallTable();
   readonly #tracker = createTracker();
+  readonly #subscribed: Subscribed;
   readonly #events = createListeners<[string, Readonly<Record<string, unknown>>, number | undefined]>();
   readonly #states = createListeners<[ClientState]>();
   #credential: ClientCredential;
@@ -67,6 +69,7 @@ class Client implements GatewayClient {
 
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#subscribed = createSubscribed(options.subscribe);
     this.#credential = { token: options.token, password: options.password };
     this.#reconnect = options.reconnect === false ? undefined : toReconnect(options.reconnect ?? {});
   }
@@ -98,21 +101,23 @@ class Client implements GatewayClient {
     return this.request(method, params, options) as Promise<ResultOf<M>>;
   }
 
-  request(
+  async request(
     method: string,
     params: Readonly<Record<string, unknown>> = {},
     options: CallOptions = {},
   ): Promise<unknown> {
     const { name } = this.#state;
-    if (name === "idle" || name === "closed") return Promise.reject(this.#stateError(method));
+    if (name === "idle" || name === "closed") throw this.#stateError(method);
     const given = options.idempotencyKey ?? params.idempotencyKey;
     const idempotencyKey =
       typeof given === "string" ? given : KEYED_METHODS.includes(method) ? createIdempotencyKey() : undefined;
-    return this.#calls.start(
+    const result = await this.#calls.start(
       method,
       params,
       idempotencyKey === undefined ? options : { ...options, idempotencyKey },
     );
+    this.#subscribed.note(method, result);
+    return result;
   }
 
   on<E extends keyof ClientEvents>(
@@ -167,12 +172,14 @@ class Client implements GatewayClient {
     const { client, scopes } = this.#options;
     const { token, password } = this.#credential;
     const auth = { token, password };
+    const subscribe = this.#subscribed.current();
     return {
       minProtocol: PROTOCOL_VERSION,
       maxProtocol: PROTOCOL_VERSION,
       client: client ?? { id: "gateway-client" },
       ...(token !== undefined || password !== undefined ? { auth } : {}),
       ...(scopes ? { scopes: [...scopes] } : {}),
+      ...(subscribe && { subscribe }),
       resume: this.#tracker.cursor(),
     };
   }

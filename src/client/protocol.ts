@@ -40,6 +40,50 @@ export const CLOSE = {
   revoked: 4505,
 } as const;
 
+/** Part of `events.subscribe`. */
+export type ActiveRun = {
+  runId: string;
+  sessionKey: string;
+  /** so far, the next piece fits it; absent where all of it is too long for one answer */
+  text?: string;
+  /** ms since 1970 */
+  startedAt: number;
+};
+
+/** Part of `agents.list`. */
+export type AgentInfo = {
+  id: string;
+  name?: string;
+  /** the first to use; empty while it is being looked for */
+  model: string;
+  fallbacks: string[];
+  /** key of its main session */
+  mainKey: string;
+};
+
+/** Part of `approvals.list`, `approvals.resolve`, `approval.requested`, `approval.resolved`. */
+export type Approval = {
+  id: string;
+  sessionKey: string;
+  runId: string;
+  /** what wants to be done, in one line */
+  title: string;
+  /** what allow_always is remembered for; absent: it counts once */
+  tool?: string;
+  /** what it would do, in full */
+  details?: string;
+  /** there is more of the details than is shown */
+  isCut?: boolean;
+  createdAtMs: number;
+  /** denied when nobody has answered by then */
+  expiresAtMs: number;
+  /** absent: open */
+  decision?: Decision;
+  resolvedAtMs?: number;
+  /** the client; `timeout`, `cancelled` with its run, `restart` of the gateway */
+  resolvedBy?: string;
+};
+
 /** Part of `config.apply`, `config.override.set`, `config.override.unset`, `config.patch`, `config.rollback`, `config.set`, `config.unset`. */
 export type ConfigOutcome = {
   ok: true;
@@ -103,19 +147,39 @@ export type ConnectParams = {
   locale?: string | undefined;
   userAgent?: string | undefined;
   resume?: Cursor | undefined;
+  subscribe?: Subscription | undefined;
 };
 
 /** Part of `Message`. */
 export type Content =
   | { type: "text"; text: string }
   | { type: "thinking"; text: string }
-  | { type: "tool_call"; id: string; name: string; args: string };
+  | {
+      type: "image";
+      /** for chat.image */
+      id: string;
+      mimeType: string;
+      bytes: number;
+    }
+  | {
+      type: "tool_call";
+      id: string;
+      name: string;
+      /** JSON text */
+      args: string;
+      /** absent: cut off before it answered */
+      result?: string;
+      isError?: boolean;
+    };
 
 /** Part of `ConnectParams`. */
 export type Cursor = { epoch: string; seq: number };
 
 /** Part of `Message`. */
-export type CutStatus = "aborted" | "error" | "interrupted";
+export type CutStatus = "aborted" | "error" | "interrupted" | "damaged";
+
+/** Part of `Approval`, `approvals.resolve`. */
+export type Decision = "allow_once" | "allow_always" | "deny";
 
 /** Part of `Hello`, `health`. */
 export type Health = {
@@ -158,6 +222,22 @@ export type Message = {
   status?: CutStatus;
 };
 
+/** Part of `models.list`. */
+export type ModelInfo = {
+  /** PROVIDER/MODEL */
+  id: string;
+  name: string;
+  provider: string;
+  /** tokens it reads at most */
+  contextWindow?: number;
+  reasoning?: boolean;
+  /** named in the configuration, not only by its server */
+  isConfigured: boolean;
+};
+
+/** Part of `runs.list`. */
+export type Origin = "chat" | "agent" | "http" | "hook" | "plugin";
+
 /** Part of `Hello`, `system-presence`, `presence`. */
 export type PresenceEntry = {
   connId: string;
@@ -176,27 +256,52 @@ export type PresenceEntry = {
 /** Part of `agent.wait`, `chat`. */
 export type RunFailure = { code: ErrorCode; message: string; retryAfterMs?: number };
 
-/** Part of `sessions.create`, `sessions.list`, `sessions.changed`. */
-export type Session = {
-  key: string;
-  /** made by the gateway; a session deleted and made again has another one */
-  id: string;
-  agentId: string;
-  label?: string;
-  /** absent: the configured default */
-  model?: string;
-  createdAtMs: number;
-  updatedAtMs: number;
-  messages: number;
-  /** a run is going on or waiting */
-  active: boolean;
+/** Part of `chat.send`. */
+export type SendStatus = "started" | "queued" | "joined" | "steered" | "stopped" | "reset";
+
+/** Part of `ConnectParams`, `events.subscribe`. */
+export type Subscription = {
+  /** absent: the runs this client began */
+  sessions?: string[] | "all";
+  /** names; absent: every event its scopes allow */
+  events?: string[];
 };
 
 /** Part of `chat`. */
-export type Usage = { inputTokens: number; outputTokens: number };
+export type Usage = { inputTokens: number; outputTokens: number; cachedTokens?: number };
 
 /** Every method of the gateway itself; plugins may add others. */
 export interface Methods {
+  /**
+   * Starts a run of an agent with options of its own; agent.wait tells how it ends
+   *
+   * scope: write; changes something; errors: invalid_params, not_found, busy, conflict, unavailable
+   */
+  agent: {
+    params: {
+      message: string;
+      /** absent: the agent's main session */
+      sessionKey?: string | undefined;
+      agentId?: string | undefined;
+      attachments?:
+        | Array<{
+            type?: string | undefined;
+            mimeType: "image/png" | "image/jpeg" | "image/gif" | "image/webp";
+            fileName?: string | undefined;
+            /** base64, with or without the head of a data URL */
+            content: string;
+          }>
+        | undefined;
+      /** for this run only */
+      model?: string | undefined;
+      /** for this run only, after the agent's own */
+      extraSystemPrompt?: string | undefined;
+      timeoutMs?: number | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey: string;
+    };
+    result: { runId: string; sessionKey: string; status: "accepted"; acceptedAt: number };
+  };
   /**
    * Answers when the run has ended, or its state when the time is up
    *
@@ -212,16 +317,61 @@ export interface Methods {
       startedAt?: number;
       endedAt?: number;
       error?: RunFailure;
+      /** who stopped it, where somebody did */
+      stoppedBy?: string;
     };
   };
   /**
-   * Stops one run or all of a session, waiting ones too; the text so far is kept
+   * The agents of this gateway
    *
-   * scope: write; changes something
+   * scope: read
+   */
+  "agents.list": {
+    params: Empty;
+    result: {
+      /** answers where no agent is named */
+      defaultId: string;
+      /** key of the default agent's main session */
+      mainKey: string;
+      scope: "per-sender" | "global";
+      agents: AgentInfo[];
+    };
+  };
+  /**
+   * What waits for a person's yes, the newest first; or also what was decided
+   *
+   * scope: approvals
+   */
+  "approvals.list": {
+    params: { status?: "open" | "all" | undefined; limit?: number | undefined };
+    result: {
+      approvals: Approval[];
+      /** there are older ones */
+      hasMore: boolean;
+    };
+  };
+  /**
+   * Decides; the first decision holds. allow_always: this tool is not asked about in this session again
+   *
+   * scope: approvals; changes something; errors: not_found, conflict, busy, unavailable
+   */
+  "approvals.resolve": {
+    params: {
+      id: string;
+      decision: Decision;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: { approval: Approval };
+  };
+  /**
+   * Stops one run, or all of a session, waiting ones too; the text so far is kept
+   *
+   * scope: write; changes something; errors: invalid_params, conflict
    */
   "chat.abort": {
     params: {
-      sessionKey: string;
+      sessionKey?: string | undefined;
       runId?: string | undefined;
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
@@ -239,9 +389,13 @@ export interface Methods {
       limit?: number | undefined;
       before?: string | undefined;
       after?: string | undefined;
+      /** also what was said before the last reset */
+      earlier?: boolean | undefined;
     };
     result: {
       sessionKey: string;
+      /** another one after each reset; absent: no such session */
+      sessionId?: string;
       messages: Message[];
       /** present when there are older ones */
       before?: string;
@@ -250,19 +404,79 @@ export interface Methods {
     };
   };
   /**
+   * A picture of a message
+   *
+   * scope: read; errors: not_found
+   */
+  "chat.image": {
+    params: { sessionKey: string; id: string };
+    result: {
+      mimeType: string;
+      /** base64 */
+      data: string;
+    };
+  };
+  /**
+   * Adds a message of the agent without a run
+   *
+   * scope: admin; changes something; errors: not_found, busy, unavailable
+   */
+  "chat.inject": {
+    params: {
+      sessionKey: string;
+      message: string;
+      /** put before the text, in brackets */
+      label?: string | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: { messageId: string };
+  };
+  /**
+   * Answers the last message again whose run was cut, stopped or failed
+   *
+   * scope: write; changes something; errors: not_found, conflict, busy, unavailable
+   */
+  "chat.retry": {
+    params: {
+      sessionKey: string;
+      /** the run to try again; absent: the last one of the session */
+      runId?: string | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: { runId: string; sessionKey: string; status: "started" | "queued" };
+  };
+  /**
    * Gives a message to the session's agent; answers when the message is on disk
    *
-   * scope: write; changes something; errors: busy, conflict, unavailable
+   * scope: write; changes something; errors: invalid_params, not_found, busy, conflict, unavailable
    */
   "chat.send": {
     params: {
       sessionKey: string;
+      /** not empty, unless there are attachments */
       message: string;
+      attachments?:
+        | Array<{
+            type?: string | undefined;
+            mimeType: "image/png" | "image/jpeg" | "image/gif" | "image/webp";
+            fileName?: string | undefined;
+            /** base64, with or without the head of a data URL */
+            content: string;
+          }>
+        | undefined;
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey: string;
       timeoutMs?: number | undefined;
     };
-    result: { runId: string; status: "started" | "queued" };
+    result: {
+      /** who answers; absent after a reset without a message */
+      runId?: string;
+      /** as events and lists have it */
+      sessionKey: string;
+      status: SendStatus;
+    };
   };
   /**
    * Replaces the whole file, undone unless confirmed if so asked
@@ -545,6 +759,36 @@ export interface Methods {
     };
   };
   /**
+   * Says what this connection is told of, in place of what it said before; runs that go on with it
+   *
+   * scope: read; errors: invalid_params, invalid_request, forbidden
+   */
+  "events.subscribe": {
+    params: Subscription;
+    result: {
+      /** absent: the runs this client began */
+      sessions?: string[] | "all";
+      /** names; absent: every event its scopes allow */
+      events?: string[];
+      /** of the last event before this holds */
+      seq: number;
+      /** of the sessions that are followed */
+      active: ActiveRun[];
+    };
+  };
+  /**
+   * As if this connection had never said what it is told of: what is no session's, and its own runs
+   *
+   * scope: read; errors: invalid_request
+   */
+  "events.unsubscribe": {
+    params: Empty;
+    result: {
+      /** of the last event before this holds */
+      seq: number;
+    };
+  };
+  /**
    * Is it well? Costs nothing
    *
    * scope: read
@@ -554,9 +798,57 @@ export interface Methods {
     result: Health;
   };
   /**
+   * Models of the configuration, and those that its servers say they have
+   *
+   * scope: read
+   */
+  "models.list": {
+    params: Empty;
+    result: {
+      models: ModelInfo[];
+      /** servers that could not be asked */
+      failed: Array<{ provider: string; message: string }>;
+    };
+  };
+  /**
+   * Runs that go on or wait, in the order they came
+   *
+   * scope: read
+   */
+  "runs.list": {
+    params: { sessionKey?: string | undefined };
+    result: {
+      runs: Array<{
+        runId: string;
+        sessionKey: string;
+        origin: Origin;
+        status: "queued" | "running";
+        startedAt?: number;
+      }>;
+    };
+  };
+  /**
+   * Puts a summary in the place of older messages for the model; history keeps them all
+   *
+   * scope: write; changes something; errors: not_found, conflict, busy, unavailable
+   */
+  "sessions.compact": {
+    params: {
+      key: string;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      /** messages in the summary */
+      compacted: number;
+      /** messages the model still reads in full */
+      kept: number;
+    };
+  };
+  /**
    * Makes a session, or answers with the one that has this key
    *
-   * scope: write; changes something; errors: conflict, not_found, busy
+   * scope: write; changes something; errors: conflict, not_found, busy, unavailable
    */
   "sessions.create": {
     params: {
@@ -567,12 +859,41 @@ export interface Methods {
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
     };
-    result: { key: string; created: boolean; session: Session };
+    result: {
+      key: string;
+      created: boolean;
+      session: {
+        key: string;
+        /** another one after each reset, and when made again after being deleted */
+        sessionId: string;
+        /** what its key says it is for */
+        kind: "main" | "direct" | "group" | "thread" | "cron" | "hook" | "node" | "subagent" | "other";
+        agentId: string;
+        label?: string;
+        /** how its conversation began */
+        title?: string;
+        /** how its last message begins */
+        preview?: string;
+        /** absent: the configured default */
+        model?: string;
+        createdAtMs: number;
+        /** its last message */
+        updatedAtMs: number;
+        /** since the last reset */
+        messages: number;
+        /** of what its model read last */
+        contextTokens: number;
+        inputTokens: number;
+        outputTokens: number;
+        /** a run is going on or waiting */
+        active: boolean;
+      };
+    };
   };
   /**
-   * Stops the session's runs and removes it with its history
+   * Stops the session's runs and removes it with its history; an agent's main session stays
    *
-   * scope: write; changes something
+   * scope: write; changes something; errors: conflict, busy, unavailable
    */
   "sessions.delete": {
     params: {
@@ -583,18 +904,410 @@ export interface Methods {
     result: { deleted: boolean };
   };
   /**
+   * A session as lines of JSON: a header, then one line for each message, in pages
+   *
+   * scope: read; errors: invalid_params, not_found
+   */
+  "sessions.export": {
+    params: {
+      key: string;
+      /** `next` of the page before */
+      after?: string | undefined;
+      /** with what was said before the last reset */
+      all?: boolean | undefined;
+      limit?: number | undefined;
+    };
+    result: {
+      lines: string[];
+      /** present when there are more */
+      next?: string;
+    };
+  };
+  /**
+   * One session with its settings
+   *
+   * scope: read; errors: not_found
+   */
+  "sessions.get": {
+    params: { key: string };
+    result: {
+      session: {
+        key: string;
+        /** another one after each reset, and when made again after being deleted */
+        sessionId: string;
+        /** what its key says it is for */
+        kind: "main" | "direct" | "group" | "thread" | "cron" | "hook" | "node" | "subagent" | "other";
+        agentId: string;
+        label?: string;
+        /** how its conversation began */
+        title?: string;
+        /** how its last message begins */
+        preview?: string;
+        /** absent: the configured default */
+        model?: string;
+        createdAtMs: number;
+        /** its last message */
+        updatedAtMs: number;
+        /** since the last reset */
+        messages: number;
+        /** of what its model read last */
+        contextTokens: number;
+        inputTokens: number;
+        outputTokens: number;
+        /** a run is going on or waiting */
+        active: boolean;
+      };
+      settings: {
+        instructions?: string;
+        workspace?: string;
+        /** names; values are never shown */
+        env?: string[];
+        tools?: {
+          /** names, * for any text */
+          allow?: string[];
+          /** names, * for any text */
+          deny?: string[];
+          /** names, * for any text */
+          approve?: string[];
+        };
+        limits?: { timeoutMs?: number; tokensMax?: number; toolCallsMax?: number; outputBytesMax?: number };
+        queueMode?: "followup" | "collect" | "steer" | "interrupt";
+      };
+    };
+  };
+  /**
+   * Makes a session of exported lines, or of a transcript of the original, in one call or several
+   *
+   * scope: write; changes something; errors: conflict, invalid_params, not_found, busy, unavailable
+   */
+  "sessions.import": {
+    params: {
+      key: string;
+      lines: string[];
+      /** false: more lines follow in another call */
+      isLast?: boolean | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      key: string;
+      /** messages of this call */
+      imported: number;
+      /** lines of this call that are no messages */
+      skipped: number;
+      session: {
+        key: string;
+        /** another one after each reset, and when made again after being deleted */
+        sessionId: string;
+        /** what its key says it is for */
+        kind: "main" | "direct" | "group" | "thread" | "cron" | "hook" | "node" | "subagent" | "other";
+        agentId: string;
+        label?: string;
+        /** how its conversation began */
+        title?: string;
+        /** how its last message begins */
+        preview?: string;
+        /** absent: the configured default */
+        model?: string;
+        createdAtMs: number;
+        /** its last message */
+        updatedAtMs: number;
+        /** since the last reset */
+        messages: number;
+        /** of what its model read last */
+        contextTokens: number;
+        inputTokens: number;
+        outputTokens: number;
+        /** a run is going on or waiting */
+        active: boolean;
+      };
+    };
+  };
+  /**
    * Sessions, the last used first
    *
-   * scope: read
+   * scope: read; errors: invalid_params
    */
   "sessions.list": {
     params: {
       limit?: number | undefined;
-      /** part of the key or label; the case of a to z is ignored */
+      /** `next` of the page before */
+      cursor?: string | undefined;
+      /** part of the key, label, title or preview; the case of a to z is ignored */
       search?: string | undefined;
       agentId?: string | undefined;
+      label?: string | undefined;
+      /** used within the last minutes */
+      activeMinutes?: number | undefined;
+      kind?:
+        "main" | "direct" | "group" | "thread" | "cron" | "hook" | "node" | "subagent" | "other" | undefined;
     };
-    result: { sessions: Session[]; total: number };
+    result: {
+      sessions: Array<{
+        key: string;
+        /** another one after each reset, and when made again after being deleted */
+        sessionId: string;
+        /** what its key says it is for */
+        kind: "main" | "direct" | "group" | "thread" | "cron" | "hook" | "node" | "subagent" | "other";
+        agentId: string;
+        label?: string;
+        /** how its conversation began */
+        title?: string;
+        /** how its last message begins */
+        preview?: string;
+        /** absent: the configured default */
+        model?: string;
+        createdAtMs: number;
+        /** its last message */
+        updatedAtMs: number;
+        /** since the last reset */
+        messages: number;
+        /** of what its model read last */
+        contextTokens: number;
+        inputTokens: number;
+        outputTokens: number;
+        /** a run is going on or waiting */
+        active: boolean;
+      }>;
+      /** of all pages */
+      total: number;
+      /** present when there are more */
+      next?: string;
+    };
+  };
+  /**
+   * Gives a session settings of its own; null takes one back
+   *
+   * scope: admin; changes something; errors: conflict, not_found, busy, unavailable
+   */
+  "sessions.patch": {
+    params: {
+      key: string;
+      label?: string | null | undefined;
+      model?: string | null | undefined;
+      agentId?: string | undefined;
+      instructions?: string | null | undefined;
+      workspace?: string | null | undefined;
+      /** variables for its programs, replaced whole; their values are never shown again */
+      env?: Record<string, string> | null | undefined;
+      tools?:
+        | {
+            /** names, * for any text */
+            allow?: string[] | undefined;
+            /** names, * for any text */
+            deny?: string[] | undefined;
+            /** names, * for any text */
+            approve?: string[] | undefined;
+          }
+        | null
+        | undefined;
+      limits?:
+        | {
+            timeoutMs?: number | undefined;
+            tokensMax?: number | undefined;
+            toolCallsMax?: number | undefined;
+            outputBytesMax?: number | undefined;
+          }
+        | null
+        | undefined;
+      queueMode?: "followup" | "collect" | "steer" | "interrupt" | null | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      session: {
+        key: string;
+        /** another one after each reset, and when made again after being deleted */
+        sessionId: string;
+        /** what its key says it is for */
+        kind: "main" | "direct" | "group" | "thread" | "cron" | "hook" | "node" | "subagent" | "other";
+        agentId: string;
+        label?: string;
+        /** how its conversation began */
+        title?: string;
+        /** how its last message begins */
+        preview?: string;
+        /** absent: the configured default */
+        model?: string;
+        createdAtMs: number;
+        /** its last message */
+        updatedAtMs: number;
+        /** since the last reset */
+        messages: number;
+        /** of what its model read last */
+        contextTokens: number;
+        inputTokens: number;
+        outputTokens: number;
+        /** a run is going on or waiting */
+        active: boolean;
+      };
+      settings: {
+        instructions?: string;
+        workspace?: string;
+        /** names; values are never shown */
+        env?: string[];
+        tools?: {
+          /** names, * for any text */
+          allow?: string[];
+          /** names, * for any text */
+          deny?: string[];
+          /** names, * for any text */
+          approve?: string[];
+        };
+        limits?: { timeoutMs?: number; tokensMax?: number; toolCallsMax?: number; outputBytesMax?: number };
+        queueMode?: "followup" | "collect" | "steer" | "interrupt";
+      };
+    };
+  };
+  /**
+   * The last messages of several sessions, cut short
+   *
+   * scope: read
+   */
+  "sessions.preview": {
+    params: { keys: string[]; limit?: number | undefined; maxChars?: number | undefined };
+    result: {
+      previews: Array<{
+        key: string;
+        status: "ok" | "empty" | "missing";
+        items: Array<{ id: string; role: string; ts: number; text: string }>;
+      }>;
+    };
+  };
+  /**
+   * Stops the session's runs and begins it anew; what was said can still be found
+   *
+   * scope: write; changes something; errors: not_found, busy, unavailable
+   */
+  "sessions.reset": {
+    params: {
+      key: string;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      session: {
+        key: string;
+        /** another one after each reset, and when made again after being deleted */
+        sessionId: string;
+        /** what its key says it is for */
+        kind: "main" | "direct" | "group" | "thread" | "cron" | "hook" | "node" | "subagent" | "other";
+        agentId: string;
+        label?: string;
+        /** how its conversation began */
+        title?: string;
+        /** how its last message begins */
+        preview?: string;
+        /** absent: the configured default */
+        model?: string;
+        createdAtMs: number;
+        /** its last message */
+        updatedAtMs: number;
+        /** since the last reset */
+        messages: number;
+        /** of what its model read last */
+        contextTokens: number;
+        inputTokens: number;
+        outputTokens: number;
+        /** a run is going on or waiting */
+        active: boolean;
+      };
+      settings: {
+        instructions?: string;
+        workspace?: string;
+        /** names; values are never shown */
+        env?: string[];
+        tools?: {
+          /** names, * for any text */
+          allow?: string[];
+          /** names, * for any text */
+          deny?: string[];
+          /** names, * for any text */
+          approve?: string[];
+        };
+        limits?: { timeoutMs?: number; tokensMax?: number; toolCallsMax?: number; outputBytesMax?: number };
+        queueMode?: "followup" | "collect" | "steer" | "interrupt";
+      };
+    };
+  };
+  /**
+   * The key of a session, by one of: a key, an id, a label, or where a message comes from
+   *
+   * scope: read; errors: invalid_params, not_found
+   */
+  "sessions.resolve": {
+    params: {
+      key?: string | undefined;
+      sessionId?: string | undefined;
+      label?: string | undefined;
+      route?:
+        | {
+            agentId?: string | undefined;
+            channel: string;
+            accountId?: string | undefined;
+            peer: { kind: "direct" | "group" | "channel"; id: string };
+            threadId?: string | undefined;
+          }
+        | undefined;
+    };
+    result: {
+      key: string;
+      /** absent: not made yet */
+      session?: {
+        key: string;
+        /** another one after each reset, and when made again after being deleted */
+        sessionId: string;
+        /** what its key says it is for */
+        kind: "main" | "direct" | "group" | "thread" | "cron" | "hook" | "node" | "subagent" | "other";
+        agentId: string;
+        label?: string;
+        /** how its conversation began */
+        title?: string;
+        /** how its last message begins */
+        preview?: string;
+        /** absent: the configured default */
+        model?: string;
+        createdAtMs: number;
+        /** its last message */
+        updatedAtMs: number;
+        /** since the last reset */
+        messages: number;
+        /** of what its model read last */
+        contextTokens: number;
+        inputTokens: number;
+        outputTokens: number;
+        /** a run is going on or waiting */
+        active: boolean;
+      };
+    };
+  };
+  /**
+   * Messages with these words, the newest first
+   *
+   * scope: read; errors: invalid_params, busy, unavailable
+   */
+  "sessions.search": {
+    params: {
+      /** words; the last may be a beginning */
+      query: string;
+      key?: string | undefined;
+      limit?: number | undefined;
+      /** `next` of the page before */
+      cursor?: string | undefined;
+    };
+    result: {
+      hits: Array<{
+        key: string;
+        messageId: string;
+        role: string;
+        ts: number;
+        snippet: string;
+        /** where the words are in the snippet: from and to, in UTF-16 units */
+        marks: Array<unknown[]>;
+      }>;
+      /** present when there may be more */
+      next?: string;
+    };
   };
   /**
    * What an operator wants to know at a glance
@@ -623,6 +1336,14 @@ export interface Methods {
         /** a change is undone after this time unless confirmed */
         confirmWithinMs?: number;
         warnings: string[];
+      };
+      storage: {
+        path: string;
+        bytes: number;
+        /** an older database that could not be read, as it was */
+        movedAside?: string;
+        /** why nothing can be written at present */
+        problem?: string;
       };
       stateDir: string;
       /** what a session without a model of its own is answered by */
@@ -661,6 +1382,61 @@ export interface Methods {
     };
   };
   /**
+   * What the tokens cost by the prices in the configuration, the newest day first
+   *
+   * scope: read
+   */
+  "usage.cost": {
+    params: {
+      /** back from today, which counts; days are UTC */
+      days?: number | undefined;
+    };
+    result: {
+      currency: "USD";
+      days: Array<{
+        /** 2026-01-31, UTC */
+        day: string;
+        cost: number;
+      }>;
+      total: number;
+      /** models without a price: their tokens are in no sum */
+      unpriced: string[];
+    };
+  };
+  /**
+   * Runs and tokens by day, agent and model, the newest day first
+   *
+   * scope: read
+   */
+  "usage.status": {
+    params: {
+      /** back from today, which counts; days are UTC */
+      days?: number | undefined;
+    };
+    result: {
+      days: Array<{
+        /** 2026-01-31, UTC */
+        day: string;
+        agentId: string;
+        model: string;
+        runs: number;
+        /** with those the provider had kept */
+        inputTokens: number;
+        outputTokens: number;
+        /** of the input */
+        cachedTokens: number;
+      }>;
+      total: {
+        runs: number;
+        /** with those the provider had kept */
+        inputTokens: number;
+        outputTokens: number;
+        /** of the input */
+        cachedTokens: number;
+      };
+    };
+  };
+  /**
    * The wake words in force
    *
    * scope: read
@@ -694,10 +1470,22 @@ export interface Events {
   agent: {
     runId: string;
     sessionKey: string;
-    stream: "lifecycle" | "assistant" | "tool" | "thinking" | "error";
+    stream: "lifecycle" | "assistant" | "tool" | "thinking" | "compaction" | "error";
     ts: number;
     data: Record<string, unknown>;
   };
+  /**
+   * An agent waits for a person's yes
+   *
+   * scope: approvals; delivery: must
+   */
+  "approval.requested": { approval: Approval };
+  /**
+   * It was decided, by whom and how
+   *
+   * scope: approvals; delivery: must
+   */
+  "approval.resolved": { approval: Approval };
   /**
    * A run as a chat shows it: pieces of text, then the whole message. Pieces skip slow clients
    *
@@ -719,7 +1507,9 @@ export interface Events {
         state: "aborted";
         /** absent when nothing had been said */
         message?: Message;
-        reason: "request" | "timeout" | "shutdown" | "deleted";
+        reason: "request" | "timeout" | "shutdown" | "deleted" | "reset" | "interrupted";
+        /** who stopped it */
+        by?: string;
       }
     | { runId: string; sessionKey: string; state: "error"; message?: Message; error: RunFailure };
   /**
@@ -758,11 +1548,40 @@ export interface Events {
    */
   resync: { from: number; to: number; dropped: number };
   /**
-   * A session was made, changed or deleted
+   * A session was made, changed, begun anew or deleted
    *
    * scope: read; delivery: latest
    */
-  "sessions.changed": { key: string; action: "created" | "updated" | "deleted"; session?: Session };
+  "sessions.changed": {
+    key: string;
+    action: "created" | "updated" | "reset" | "deleted";
+    session?: {
+      key: string;
+      /** another one after each reset, and when made again after being deleted */
+      sessionId: string;
+      /** what its key says it is for */
+      kind: "main" | "direct" | "group" | "thread" | "cron" | "hook" | "node" | "subagent" | "other";
+      agentId: string;
+      label?: string;
+      /** how its conversation began */
+      title?: string;
+      /** how its last message begins */
+      preview?: string;
+      /** absent: the configured default */
+      model?: string;
+      createdAtMs: number;
+      /** its last message */
+      updatedAtMs: number;
+      /** since the last reset */
+      messages: number;
+      /** of what its model read last */
+      contextTokens: number;
+      inputTokens: number;
+      outputTokens: number;
+      /** a run is going on or waiting */
+      active: boolean;
+    };
+  };
   /**
    * The gateway is about to stop
    *
@@ -791,4 +1610,4 @@ export interface Events {
 }
 
 /** Methods that cannot do without an idempotency key. */
-export const KEYED_METHODS: readonly string[] = ["chat.send"];
+export const KEYED_METHODS: readonly string[] = ["agent", "chat.send"];

@@ -21,6 +21,11 @@ export type ClientOptions = {
   readonly client?: ConnectParams["client"];
   /** What to ask for, where that is less than the credential allows. Default: all it allows. */
   readonly scopes?: readonly Scope[];
+  /**
+   * What to be told of from the first connection on, as `events.subscribe` takes it. Whatever was subscribed
+   * last holds for the connections that follow, and for what is replayed on them.
+   */
+  readonly subscribe?: ConnectParams["subscribe"];
   /** Longest time from opening a socket to `hello`, ms. Default 10 000. */
   readonly connectTimeoutMs?: number;
   /** `false`: a lost connection ends the client. */

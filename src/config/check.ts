@@ -67,15 +67,18 @@ function visit(walk: Walk, wrapped: z.ZodType, { value, path }: Part): unknown {
 type Entries = Part<Record<string, unknown>>;
 
 function visitRecord(walk: Walk, member: z.ZodType, { value, path }: Entries): unknown {
-  const { skip } = bare(member).meta;
   const kept: Record<string, unknown> = {};
   for (const [name, item] of Object.entries(value)) {
     const at = [...path, name];
-    const reason = skip?.(item);
+    const reason = bare(member).meta.skip?.(item, name);
     if (reason === undefined) kept[name] = visit(walk, member, { value: item, path: at });
-    else walk.warnings.push({ path: at, message: `${quote(keyOf(at))} is not used here: ${reason}` });
+    else leaveOut(walk, at, reason);
   }
   return kept;
+}
+
+function leaveOut({ warnings }: Walk, path: Path, reason: string): void {
+  warnings.push({ path, message: `${quote(keyOf(path))} is not used here: ${reason}` });
 }
 
 function visitObject(walk: Walk, wrapped: z.ZodType, { value, path }: Entries): unknown {
@@ -87,14 +90,13 @@ function visitObject(walk: Walk, wrapped: z.ZodType, { value, path }: Entries): 
     if (name === "$schema" && path.length === 0) continue;
     const at = [...path, name];
     const member = memberNamed(object, name);
-    const note = own(meta.unusedNotes, name);
     const rest = catchallOf(object);
-    if (member) kept[name] = visit(walk, member, { value: item, path: at });
-    else if (note !== undefined)
-      walk.warnings.push({ path: at, message: `${quote(keyOf(at))} is not used here: ${note}` });
+    const note = member ? bare(member).meta.skip?.(item, name) : own(meta.unusedNotes, name);
+    if (note !== undefined) leaveOut(walk, at, note);
+    else if (member) kept[name] = visit(walk, member, { value: item, path: at });
     else if (meta.unused?.includes(name)) walk.unused.push(at);
     else if (rest) kept[name] = visit(walk, rest, { value: item, path: at });
-    else walk.errors.push({ path: at, message: unknownKey(walk, at, { object, meta }) });
+    else notKnown(walk, at, { object, meta });
   }
   return kept;
 }
@@ -104,21 +106,26 @@ interface Owner {
   readonly meta: Meta;
 }
 
-function unknownKey({ leaves, errors }: Walk, path: Path, { object, meta }: Owner): string {
+function notKnown(walk: Walk, path: Path, owner: Owner): void {
+  const state = unknownKey(walk, path, owner);
+  if (owner.meta.tolerant) leaveOut(walk, path, state);
+  else walk.errors.push({ path, message: `Cannot use ${quote(keyOf(path))}: ${state}` });
+}
+
+function unknownKey({ leaves, errors, warnings }: Walk, path: Path, { object, meta }: Owner): string {
   const name = String(path.at(-1));
-  const cannot = `Cannot use ${quote(keyOf(path))}`;
   // Nobody is told of so many, and to look for what is meant takes time.
-  if (errors.length >= LIMITS.configIssuesMax) return `${cannot}: there is no such key`;
+  if (errors.length + warnings.length >= LIMITS.configIssuesMax) return "there is no such key";
   const moved = own(meta.moved, name);
-  if (moved !== undefined) return `${cannot}: it is called ${quote(moved)} now`;
+  if (moved !== undefined) return `it is called ${quote(moved)} now`;
   const known = Object.keys(object.shape);
   const sibling = nearest(name, known);
   if (sibling !== undefined) {
-    return `${cannot}: there is no such key, did you mean ${quote(keyOf([...path.slice(0, -1), sibling]))}`;
+    return `there is no such key, did you mean ${quote(keyOf([...path.slice(0, -1), sibling]))}`;
   }
   const elsewhere = leaves.find((leaf) => leaf.path.at(-1)?.toLowerCase() === name.toLowerCase());
-  if (elsewhere) return `${cannot}: there is no such key, did you mean ${quote(elsewhere.key)}`;
-  return `${cannot}: there is no such key; known here: ${known.join(", ")}`;
+  if (elsewhere) return `there is no such key, did you mean ${quote(elsewhere.key)}`;
+  return `there is no such key; known here: ${known.join(", ")}`;
 }
 
 /** `toString` is nobody's entry. */

@@ -30,17 +30,39 @@ export const DEFAULTS = {
   agents: {
     defaults: {
       timeoutSeconds: 600,
-      maxConcurrent: 16,
+      compaction: {
+        reserveTokensFloor: 16384,
+      },
     },
     list: [],
   },
   models: {
     providers: {},
   },
+  session: {
+    scope: "per-sender",
+    dmScope: "main",
+    identityLinks: {},
+    reset: {},
+    resetByType: {},
+    resetByChannel: {},
+    resetTriggers: ["/new", "/reset"],
+  },
+  messages: {
+    queue: {
+      mode: "collect",
+      byChannel: {},
+    },
+  },
+  tools: {},
+  mcp: {},
   env: {
     vars: {},
   },
   sessions: {
     keepMax: 10000,
+  },
+  approvals: {
+    timeoutSeconds: 120,
   },
 } as unknown as Config;

@@ -14,8 +14,10 @@ declare module "zod" {
     unusedNotes?: Readonly<Record<string, string>>;
     /** Of an object: old keys whose meaning lives elsewhere; ignoring them would change behaviour. */
     moved?: Readonly<Record<string, string>>;
-    /** Of a record's value: why this entry cannot be used, or undefined. It is kept and left out. */
-    skip?: (value: unknown) => string | undefined;
+    /** Of a member of an object or a record: why it cannot be used, or undefined. It is kept and left out. */
+    skip?: (value: unknown, name: string) => string | undefined;
+    /** Of an object: a key nobody knows is kept and left out with a word, and stops nothing. */
+    tolerant?: boolean;
   }
 }
 
@@ -73,10 +75,11 @@ export function classic(schema: unknown): z.ZodType {
   throw new Error("Cannot read a configuration schema: it was not made with zod's own functions");
 }
 
-type Wrapper = z.ZodDefault | z.ZodPrefault | z.ZodOptional | z.ZodNullable | z.ZodReadonly;
+type Wrapper = z.ZodLazy | z.ZodDefault | z.ZodPrefault | z.ZodOptional | z.ZodNullable | z.ZodReadonly;
 
 function isWrapper(schema: z.ZodType): schema is Wrapper {
   return (
+    schema instanceof z.ZodLazy ||
     schema instanceof z.ZodOptional ||
     schema instanceof z.ZodDefault ||
     schema instanceof z.ZodPrefault ||

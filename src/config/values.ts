@@ -1,5 +1,5 @@
 import { ipv6Groups, isIpv4 } from "../rpc/address.ts";
-import type { ModelChoice } from "./schema.ts";
+import type { ModelChoice } from "./sections/agents.ts";
 
 /** The port of the system we replace, and ours. */
 export const PORT_DEFAULT = 18789;

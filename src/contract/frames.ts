@@ -16,6 +16,29 @@ export const Cursor = once(() => z.strictObject({ epoch: z.string().max(64), seq
 export type Cursor = Output<typeof Cursor>;
 
 /**
+ * What a connection is told of. `sessions`: the events of these sessions, or of all; absent: of the runs this
+ * client began. `events`: these, by name; absent: every one its scopes allow. What is no session's comes in
+ * any case, and `tick`, `shutdown` and `resync` always do.
+ */
+export const Subscription = once(() =>
+  z.strictObject({
+    sessions: z
+      .union([
+        z.array(z.string().min(1).max(LIMITS.sessionKeyCharsMax)).max(LIMITS.followedSessionsMax),
+        z.literal("all"),
+      ])
+      .optional()
+      .describe("absent: the runs this client began"),
+    events: z
+      .array(z.string().min(1).max(100))
+      .max(LIMITS.followedEventsMax)
+      .optional()
+      .describe("names; absent: every event its scopes allow"),
+  }),
+);
+export type Subscription = Output<typeof Subscription>;
+
+/**
  * Params of `connect`: who the client is, what it presents, what it asks for. Names are open; nothing
  * here is trusted: scopes asked for only narrow what the credential allows.
  *
@@ -51,6 +74,7 @@ export const ConnectParams = once(() =>
     locale: Name(),
     userAgent: z.string().max(500).optional(),
     resume: Cursor().optional(),
+    subscribe: Subscription().optional(),
   }),
 );
 export type ConnectParams = Output<typeof ConnectParams>;
@@ -118,6 +142,8 @@ export type Hello = Output<typeof Hello>;
 
 /** Events the hub itself sends, outside any feature. */
 export const RESYNC_EVENT = "resync";
+/** What a connection lives by: it comes whatever it has subscribed to. */
+export const VITAL_EVENTS: readonly string[] = ["tick", "shutdown", RESYNC_EVENT];
 export const CHALLENGE_EVENT = "connect.challenge";
 export const CONNECT_METHOD = "connect";
 

@@ -75,9 +75,17 @@ export const LIMITS = {
   idempotencyMs: 5 * 60_000,
   idempotencyEntriesMax: 2_000,
 
-  /** Events kept for `resume`, by number and by size of their text: a replay fits one client's buffer. */
-  ringEventsMax: 2_048,
+  /**
+   * Events kept for `resume`, by number and by size of their text: a replay fits one client's buffer. A
+   * thousand events of conversations are 0.2 to 0.8 MiB; full it costs some 3 MiB of memory.
+   */
+  ringEventsMax: 4_096,
   ringBytesMax: 1024 * 1024,
+  /** Sessions and names of events that one connection may follow: 1,024 connections fill some 100 MiB. */
+  followedSessionsMax: 200,
+  followedEventsMax: 100,
+  /** Text of running answers that one `events.subscribe` tells: its answer fits a client's buffer. */
+  activeBytesMax: 1024 * 1024,
 
   /** Shortest distance of two `presence` events, and what each connected client adds to it: one
    *  event costs clients × entries, so its rate falls as they grow. */
@@ -105,8 +113,8 @@ export const LIMITS = {
   messageCharsMax: 400_000,
   /** Runs that wait in one session behind the running one. */
   runsQueuedPerSessionMax: 20,
-  /** Runs at the same time over all sessions. */
-  runsActiveMax: 16,
+  /** Runs at the same time over all sessions, at least: more where there are more cores. */
+  runsActiveMin: 2,
   /** Shortest distance of two `chat` deltas of one run. */
   deltaMs: 150,
   /**
@@ -125,8 +133,78 @@ export const LIMITS = {
   historyMessagesMax: 1_000,
   /** Content of the messages in one such answer, except for a single longer one: fits a client's buffer. */
   historyBytesMax: 1024 * 1024,
-  /** Messages of a session that are handed to the model with a new one. */
-  contextMessagesMax: 200,
+  /** Messages of a session that are read for one turn; what is handed to the model is counted in tokens. */
+  contextMessagesMax: 2_000,
+  /** Tokens of a context window kept free for the answer, and what a recent conversation keeps of it. */
+  compactionReserveTokens: 16_384,
+  compactionRecentTokens: 20_000,
+  /** Characters of a summary. */
+  summaryCharsMax: 40_000,
+  /** Tokens one run may use over all its model calls, and tools it may call. */
+  runTokensMax: 4_000_000,
+  runToolCallsMax: 200,
+  /** How often what a running answer has said so far is written down. */
+  piecesMs: 2_000,
+  /** How long the end of a run is tried to be written to a disk that takes nothing. */
+  endRetryMs: 60_000,
+  /** Images of one message, and the base64 characters of all: a frame of the default size holds them. */
+  imagesMax: 10,
+  imagesCharsMax: 20 * 1024 * 1024,
+  /** Characters of a session's label, and of what its agent is told first. */
+  labelCharsMax: 64,
+  instructionsCharsMax: 40_000,
+  /** Variables of one session, and characters of one: an environment is handed over whole. */
+  variablesMax: 100,
+  variableCharsMax: 8_192,
+  /** Names in each list of a session's tools. */
+  toolNamesMax: 200,
+  /** Characters of what is searched for. */
+  searchCharsMax: 400,
+  /** Messages that are put in the search index at a time: the loop answers others in between. */
+  indexBatchMax: 500,
+  /** Lines of a transcript in one call, the characters of one, and of all in an answer: it fits a frame. */
+  transcriptLinesMax: 500,
+  transcriptLineCharsMax: 512 * 1024,
+  transcriptCharsMax: 512 * 1024,
+  /** Imports of several calls that go on at the same time. */
+  importsOpenMax: 16,
+  /** Stored messages that are read for one page of hits or one batch of the index, and for one preview. */
+  searchBytesMax: 4 * 1024 * 1024,
+  previewBytesMax: 8 * 1024 * 1024,
+  /** Characters of a session's title and preview. */
+  titleCharsMax: 60,
+  previewCharsMax: 240,
+  /** Characters an agent may keep for its session over restarts. */
+  agentNoteCharsMax: 4_096,
+
+  /** Works that wait for the next commit, and their text: some seconds of a slow SD card. */
+  writesQueuedMax: 4_096,
+  writesQueuedBytesMax: 16 * 1024 * 1024,
+  /** Longest a commit is put off to gather more, and longest its works hold the loop before it is made. */
+  writeGatherMsMax: 100,
+  writeGroupMsMax: 50,
+  /** When to come back after the disk has refused a write. */
+  writeRetryMs: 1_000,
+
+  /** How long a person has to answer, default of `approvals.timeoutSeconds`, least and most. */
+  approvalSeconds: 120,
+  approvalSecondsMin: 5,
+  approvalSecondsMax: 24 * 60 * 60,
+  /** Approvals that wait at the same time: more is no person's work, and is denied. */
+  approvalsOpenMax: 200,
+  /** Approvals that were decided and stay listed, the newest. */
+  approvalsKept: 1_000,
+  /** Characters of what is to be approved, in one line and in full: an event with it fits any client's buffer. */
+  approvalTitleCharsMax: 500,
+  approvalDetailsCharsMax: 64 * 1024,
+  /** Approvals in one answer, default and most, and their text: it fits a client's buffer. */
+  approvalsListed: 50,
+  approvalsListedMax: 200,
+  approvalsListedCharsMax: 512 * 1024,
+
+  /** Days of usage in one answer, default and most. */
+  usageDays: 30,
+  usageDaysMax: 366,
 
   /** Wake words and the characters of each. */
   wakeTriggersMax: 32,

@@ -1,8 +1,12 @@
 import type { z } from "zod";
+import { agentsContract } from "./agents/contract.ts";
+import { approvalsContract } from "./approvals/contract.ts";
 import { configContract } from "./config/contract.ts";
+import { eventsContract } from "./events/contract.ts";
 import { runsContract } from "./runs/contract.ts";
 import { sessionsContract } from "./sessions/contract.ts";
 import { systemContract } from "./system/contract.ts";
+import { usageContract } from "./usage/contract.ts";
 import { voicewakeContract } from "./voicewake/contract.ts";
 
 /**
@@ -14,6 +18,10 @@ export const contracts = [
   configContract,
   sessionsContract,
   runsContract,
+  eventsContract,
+  agentsContract,
+  approvalsContract,
+  usageContract,
   voicewakeContract,
 ] as const;
 

@@ -1,15 +1,23 @@
 import { messageOf } from "../contract/errors.ts";
+import type { Catalog } from "../agents/catalog.ts";
 import { createDetector } from "../agents/detect.ts";
+import { type ModelCost, modelConfig, splitModel, toBackend } from "../agents/providers.ts";
 import { createRunner } from "../agents/runtime.ts";
 import { toModels } from "../config/values.ts";
 import type { Config } from "../config/schema.ts";
 import type { ConfigStore } from "../config/store.ts";
-import type { Feature } from "../feature.ts";
+import type { Feature, Lifetime } from "../feature.ts";
+import { createAgentsFeature } from "../features/agents/feature.ts";
+import { mainKeyOf } from "../features/sessions/keys.ts";
 import type { Platform, Runner } from "../ports.ts";
 import type { Loaded } from "./configuration.ts";
+import { createHelpers } from "./helpers.ts";
+import { defaultAgentOf } from "./sections.ts";
 
 /** Who answers the runs. */
 export interface Agents {
+  /** USD for a million tokens of a model, where the configuration says it. */
+  readonly priceOf: (ref: string) => ModelCost | undefined;
   readonly runner: Runner;
   /** Begins anew with the configuration as it is; runs that go on keep the agent they began with. */
   readonly feature: Feature;
@@ -21,18 +29,20 @@ export interface Agents {
   detect(): Promise<void>;
 }
 
-/** The feature's name, and the sections that are its own. */
-const NAME = "agents";
-export const SECTIONS_OF_AGENTS: readonly string[] = [NAME, "models"];
+/** Sections of the configuration that are the agents' own. */
+export const SECTIONS_OF_AGENTS: readonly string[] = ["agents", "models"];
 
 /** Providers, their connections and what was found, for one state of the configuration. */
 interface Begun {
   readonly runner: Runner;
+  readonly catalog: () => Promise<Catalog>;
   readonly detect: ReturnType<typeof createDetector>;
   found: string | undefined;
 }
 
-export function createAgents({ timers, clock }: Platform, { store, log }: Loaded): Agents {
+export function createAgents(platform: Platform, { store, log }: Loaded, lifetime: Lifetime): Agents {
+  const { timers, clock } = platform;
+  const helpers = createHelpers(platform, { store, log, lifetime });
   const isConfigured = (): boolean => configuredModel(store) !== undefined;
   let begun: Begun = begin();
 
@@ -40,15 +50,19 @@ export function createAgents({ timers, clock }: Platform, { store, log }: Loaded
     const env = store.environment();
     const detect = createDetector({ env, fetch, timers });
     const config = (): Config => store.current();
-    const runner = createRunner({ config, env, detect, fetch, timers, clock, log });
-    return { runner, detect, found: undefined };
+    const parts = { config, env, fetch, timers, clock, log };
+    const runner = createRunner({ ...parts, ...helpers, detect });
+    let catalog: Promise<Catalog> | undefined;
+    const openCatalog = async (): Promise<Catalog> =>
+      (await import("../agents/catalog.ts")).createCatalog(parts);
+    return { runner, detect, found: undefined, catalog: () => (catalog ??= openCatalog()) };
   }
 
   /** A model that nobody can open is told now, not to whoever sends the first message. */
-  async function check(): Promise<void> {
+  function check(): void {
     for (const model of toModels(store.current().agents.defaults.model)) {
       try {
-        await begun.runner.open([model]);
+        if (splitModel(model).provider !== "echo") toBackend(model, store.current(), store.environment());
       } catch (error) {
         log.warn("model cannot be used", {
           model,
@@ -70,27 +84,29 @@ export function createAgents({ timers, clock }: Platform, { store, log }: Loaded
     look().catch((error: unknown) => log.error("model detection failed", { error: String(error) }));
 
   let isFirst = true;
-  const feature: Feature = {
-    name: NAME,
-    methods: {},
-    events: {},
-    config: undefined,
-    start({ onStop }) {
+  const feature = createAgentsFeature({
+    begin() {
       const before = begun;
       const mine = isFirst ? begun : begin();
       begun = mine;
-      // Taken back before it was of use: what was there goes on.
-      onStop(() => void (begun = begun === mine ? before : begun));
       if (!isFirst) void detect();
       isFirst = false;
-      return { handlers: {} };
+      // Taken back before it was of use: what was there goes on.
+      return () => void (begun = begun === mine ? before : begun);
     },
-  };
+    agents: () => listAgents(store, defaultModel()),
+    models: async () => (await begun.catalog()).listModels(),
+  });
+  const defaultModel = (): string => configuredModel(store) ?? begun.found ?? "";
 
   return {
     feature,
-    runner: { open: (models) => begun.runner.open(models) },
-    defaultModel: () => configuredModel(store) ?? begun.found ?? "",
+    runner: {
+      open: (environment) => begun.runner.open(environment),
+      close: (sessionKey) => begun.runner.close(sessionKey),
+    },
+    defaultModel,
+    priceOf: (ref) => modelConfig(ref, store.current())?.cost,
     waiting: () => (isConfigured() || begun.found !== undefined ? [] : ["models"]),
     detect,
   };
@@ -99,4 +115,23 @@ export function createAgents({ timers, clock }: Platform, { store, log }: Loaded
 /** The first model of the configuration: what the runner tries first. */
 function configuredModel(store: ConfigStore): string | undefined {
   return toModels(store.current().agents.defaults.model)[0];
+}
+
+/** As `agents.list` shows them; without a list there is the one default agent. */
+function listAgents(store: ConfigStore, defaultModel: string) {
+  const { agents, session } = store.current();
+  const defaultId = defaultAgentOf(store);
+  const { scope } = session;
+  const list = agents.list.length > 0 ? agents.list : [{ id: defaultId }];
+  return {
+    defaultId,
+    mainKey: mainKeyOf({ scope, defaultAgent: defaultId }),
+    scope,
+    agents: list.map((agent: Partial<(typeof agents.list)[number]> & { readonly id: string }) => {
+      const [model = defaultModel, ...fallbacks] = toModels(agent.model ?? agents.defaults.model);
+      const { id, name } = agent;
+      const mainKey = mainKeyOf({ scope, defaultAgent: id });
+      return { id, ...(name !== undefined && { name }), model, fallbacks: [...fallbacks], mainKey };
+    }),
+  };
 }

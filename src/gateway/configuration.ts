@@ -8,7 +8,7 @@ import { type ConfigStore, createConfigStore, type LoadedSnapshot } from "../con
 import { configSections } from "../features/contracts.ts";
 import { parseEnv } from "../platform/env-file.ts";
 import { createLog } from "../platform/log.ts";
-import type { Database, Log, Platform } from "../ports.ts";
+import type { Log, Platform } from "../ports.ts";
 import { EXIT, orEnd, StartError } from "./errors.ts";
 import { readHolder } from "./holder.ts";
 import { warnMissing } from "./missing-file.ts";
@@ -135,9 +135,4 @@ export async function takeStateDir(platform: Platform, stateDir: string): Promis
   const holder = await readHolder(platform.files, stateDir);
   const who = holder ? ` (process ${holder.pid}, ${holder.url})` : "";
   throw new StartError(EXIT.busy, [`Cannot use state directory "${stateDir}": another gateway${who} has it`]);
-}
-
-/** @throws StartError 1 with the reason */
-export function openDatabase(platform: Platform, path: string): Promise<Database> {
-  return orEnd(EXIT.failed, () => platform.openDatabase(path));
 }

@@ -9,3 +9,6 @@ export const UNCONFIRMED_FILE = "config-unconfirmed.json";
 
 /** Held by the gateway whose state directory it is. */
 export const LOCK_FILE = "gateway.lock";
+
+/** Sessions, messages, runs: all that must not be lost. */
+export const DATABASE_FILE = "gateway.db";

@@ -1,27 +1,28 @@
-import type { z } from "zod";
 import type { ConfigStore } from "../config/store.ts";
-import { toModels } from "../config/values.ts";
 import type { Health } from "../contract/frames.ts";
 import { createLifetime, type Feature, type Lifetime } from "../feature.ts";
 import { RunningFeatures } from "./running-features.ts";
 import { type ConfigAnswers, createConfigFeature } from "../features/config/feature.ts";
+import { createApprovalsFeature } from "../features/approvals/feature.ts";
+import { createEventsFeature } from "../features/events/feature.ts";
 import { createRunsFeature } from "../features/runs/feature.ts";
-import { runsContract } from "../features/runs/contract.ts";
-import { Journal } from "../features/runs/journal.ts";
-import type { RunSettings } from "../features/runs/run.ts";
-import { Runs } from "../features/runs/runs.ts";
-import { prepareSchema } from "../features/schema.ts";
-import { sessionsContract } from "../features/sessions/contract.ts";
+import type { Runs } from "../features/runs/runs.ts";
 import { createSessionsFeature } from "../features/sessions/feature.ts";
-import { Sessions } from "../features/sessions/sessions.ts";
+import type { Sessions } from "../features/sessions/sessions.ts";
 import { createSystemFeature } from "../features/system/feature.ts";
+import { createUsageFeature } from "../features/usage/feature.ts";
 import { createVoicewakeFeature } from "../features/voicewake/feature.ts";
+import type { ModelCost } from "../agents/providers.ts";
 import type { Metric } from "../http/metrics.ts";
-import type { Clock, Crypto, Database, Log, Runner, Timers } from "../ports.ts";
+import type { Clock, Crypto, Log, Runner, Timers } from "../ports.ts";
 import { createDispatcher, type Dispatcher } from "../rpc/dispatch.ts";
 import { Hub } from "../rpc/hub.ts";
 import { createTable, type Table } from "../rpc/table.ts";
 import { VERSION } from "../version.ts";
+import type { Storage, StorageStatus } from "./database.ts";
+import { keepEvents } from "./ring-store.ts";
+import { sectionOf } from "./sections.ts";
+import { createSessionsState } from "./sessions-state.ts";
 
 /** How the configuration is followed while the gateway runs. */
 export interface LiveConfig {
@@ -37,14 +38,17 @@ export type ConfigStatus = ReturnType<Parameters<typeof createSystemFeature>[0][
 export interface RuntimeParts {
   readonly store: ConfigStore;
   readonly live: LiveConfig;
-  readonly db: Database;
+  readonly storage: Storage;
   readonly runner: Runner;
   /** Who is behind it, to be started anew by itself. */
   readonly agents: Feature;
   /** The model of a session nobody gave one, for people. */
   readonly defaultModel: () => string;
   readonly runtime: string;
+  readonly priceOf: (ref: string) => ModelCost | undefined;
   readonly rssBytes: () => number;
+  readonly home: string;
+  readonly cpuCount: number;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly crypto: Crypto;
@@ -59,37 +63,31 @@ export interface GatewayRuntimeState {
   readonly runs: Runs;
   readonly features: RunningFeatures;
   readonly lifetime: Lifetime;
+  /** The key a session is kept under; one that nobody may have stays as it is. */
+  toSessionKey(given: string): string;
   health(): Health;
   metrics(): Metric[];
 }
 
 /** Registry, hub, dispatcher and the features, started. */
 export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeState {
-  const { store, db, clock, crypto, log } = parts;
+  const { store, clock, crypto, log, storage } = parts;
+  const { db } = storage;
   const startedMs = clock.elapsed();
-  prepareSchema(db);
   const table = createTable();
   const hub = new Hub(table, crypto.id());
+  const lifetime = createLifetime((error) => log.error("stop failed", { error: String(error) }));
+  keepEvents({ ...parts, db }, hub, lifetime);
   const dispatcher = createDispatcher({ table, clock, crypto, log });
-  const journal = new Journal(db);
-  const cut = journal.interruptOpen(clock.now());
-  if (cut > 0) log.warn("runs were cut by the last stop", { runs: cut });
-
-  const sessions: Sessions = new Sessions({
+  const { writer, journal, sessions, runs, approvals } = createSessionsState({
     ...parts,
-    publish: hub.publisher(sessionsContract),
-    keepMax: () => sectionOf(store, sessionsContract).keepMax,
-    defaultAgent: () => defaultAgentOf(store),
-    isActive: (sessionId) => runs.isActive(sessionId),
-  });
-  const runs = new Runs({
-    ...parts,
-    journal,
-    sessions,
-    publish: hub.publisher(runsContract),
-    settings: () => runSettings(store),
+    db,
+    hub,
+    lifetime,
+    onDamage: () => storage.noteDamage(),
   });
 
+  const toSessionKey = (given: string): string => sessions.canonical(given);
   const health = (): Health => ({
     ok: true,
     ts: clock.now(),
@@ -99,23 +97,34 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
   });
   const system = createSystemFeature({
     health,
-    status: () => statusOf(parts, { sessions, health: health() }),
+    status: () => statusOf(parts, { sessions, health: health(), storage: storage.status(writer.problem) }),
     presence: () => hub.presence(),
     restart: (isNow) => parts.live.restart(isNow),
     onClients: (work) => hub.onClients(work),
     onRuns: (work) => runs.onCounts(work),
   });
 
-  const isAgent = (id: string): boolean =>
-    id === defaultAgentOf(store) || store.current().agents.list.some((agent) => agent.id === id);
-  const lifetime = createLifetime((error) => log.error("stop failed", { error: String(error) }));
   const features = new RunningFeatures({ ...parts, table, hub, sectionOf: (one) => sectionOf(store, one) });
   lifetime.onStop(() => features.stop());
   features.start([
     system,
     createConfigFeature(() => parts.live.answers()),
-    createSessionsFeature({ sessions, isAgent, abortRuns: (key) => runs.abort(key, undefined, "deleted") }),
-    createRunsFeature({ runs, journal, sessions }),
+    createSessionsFeature({
+      sessions,
+      writer,
+      db,
+      endRuns: (session, reason, by) => runs.endAll(session.id, { reason, by: by.subject }),
+      closeAgent: (key) => parts.runner.close(key),
+      compact: (session) => runs.compact(session),
+    }),
+    createRunsFeature({ runs, journal, sessions, writer }),
+    createApprovalsFeature(approvals),
+    createUsageFeature({ db, priceOf: parts.priceOf }),
+    createEventsFeature({
+      eventOf: (name) => table.event(name)?.event,
+      toSessionKey,
+      activeRuns: (keys) => runs.saying(keys),
+    }),
     createVoicewakeFeature(db),
     parts.agents,
   ]);
@@ -126,42 +135,13 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
     runs,
     features,
     lifetime,
+    toSessionKey,
     health,
     metrics: () => metricsOf(health(), { hub, dispatcher, rssBytes: parts.rssBytes() }),
   };
 }
 
-/** A feature's section: the root schema has it from that feature's own contract. */
-function sectionOf<C extends z.ZodObject>(
-  store: ConfigStore,
-  { name }: { readonly name: string; readonly config?: (() => C) | undefined },
-): z.output<C> {
-  return store.current()[name] as z.output<C>;
-}
-
-/** The one marked as default, else the first, else `main`: what the original does. */
-function defaultAgentOf(store: ConfigStore): string {
-  const { list } = store.current().agents;
-  return (list.find((agent) => agent.default) ?? list[0])?.id ?? "main";
-}
-
-function runSettings(store: ConfigStore): RunSettings {
-  const { agents } = store.current();
-  const { defaults } = agents;
-  return {
-    activeMax: defaults.maxConcurrent,
-    timeoutMs: defaults.timeoutSeconds * 1_000,
-    agent(agentId) {
-      const named = agents.list.find((agent) => agent.id === agentId);
-      return {
-        models: toModels(named?.model ?? defaults.model),
-        systemPrompt: named?.systemPrompt ?? defaults.systemPrompt,
-      };
-    },
-  };
-}
-
-function statusOf(parts: RuntimeParts, now: { sessions: Sessions; health: Health }) {
+function statusOf(parts: RuntimeParts, now: { sessions: Sessions; health: Health; storage: StorageStatus }) {
   const { live, store, runtime } = parts;
   const { uptimeMs, clients, runs } = now.health;
   return {
@@ -169,6 +149,7 @@ function statusOf(parts: RuntimeParts, now: { sessions: Sessions; health: Health
     runtime,
     uptimeMs,
     config: live.status(),
+    storage: now.storage,
     stateDir: store.paths.stateDir,
     model: parts.defaultModel(),
     sessions: now.sessions.count(),

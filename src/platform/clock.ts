@@ -6,6 +6,12 @@ const delayMsMax = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
+  dayStart(ms, hour) {
+    const day = new Date(ms);
+    if (day.setHours(hour, 0, 0, 0) <= ms) return day.getTime();
+    day.setDate(day.getDate() - 1);
+    return day.setHours(hour, 0, 0, 0);
+  },
 };
 
 /**

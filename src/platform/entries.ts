@@ -1,18 +1,20 @@
-import { lstatSync, readdirSync, realpathSync, rmSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { lstatSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 
 import type { Files, FileStat } from "../ports.ts";
 import { codeOf, wordsOf } from "./failures.ts";
+import { syncFile } from "./sync-file.ts";
 
 /** What a path can mean that leads nowhere: a name or a parent is missing, or links go in a circle. */
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 
 /** What is under which name, through `node:fs`. */
-export const entries: Pick<Files, "realPath" | "stat" | "list" | "removeDir"> = {
+export const entries: Pick<Files, "realPath" | "stat" | "list" | "rename" | "removeDir"> = {
   realPath: async (path) => unlessAbsent(() => realpathSync.native(path), `Cannot resolve path "${path}"`),
   stat: async (path) => statOf(path),
   list: async (path) =>
     unlessAbsent(() => readdirSync(path).toSorted(), `Cannot list directory "${path}"`) ?? [],
+  rename: async (from, to) => rename(from, to),
   removeDir: async (path) => removeDir(path),
 };
 
@@ -33,6 +35,20 @@ export function statOf(path: string): FileStat | undefined {
     // Whatever the reason, we cannot say what is there.
     return undefined;
   }
+}
+
+/** Whoever takes the new name between the look and the move loses: the state directory is ours alone. */
+function rename(from: string, to: string): boolean {
+  const problem = `Cannot rename "${from}" to "${to}"`;
+  if (!unlessAbsent(() => lstatSync(from), problem)) return false;
+  if (unlessAbsent(() => lstatSync(to), problem)) throw new Error(`${problem}: the name is taken`);
+  try {
+    renameSync(from, to);
+    syncFile(dirname(to));
+  } catch (cause) {
+    throw new Error(`${problem}: ${wordsOf(cause)}`, { cause });
+  }
+  return true;
 }
 
 function removeDir(given: string): void {

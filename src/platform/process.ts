@@ -3,6 +3,7 @@ import process from "node:process";
 import type { Clock, Process, Stop, TextSink } from "../ports.ts";
 import { systemClock } from "./clock.ts";
 import { splitLines } from "./lines.ts";
+import { startProgram } from "./program.ts";
 import { runInTerminal } from "./run.ts";
 
 /** What the runtimes do better themselves than through `node:process`, which is slow to load there. */
@@ -46,6 +47,7 @@ export function createProcess({ stdout, stderr, isTerminal }: ProcessParts): Pro
     },
     lines: () => splitLines(process.stdin),
     runInTerminal,
+    startProgram,
     keepFilesPrivate: () => void process.umask(0o077),
     onStopSignal(work) {
       const tell = withoutEchoes(work, systemClock);

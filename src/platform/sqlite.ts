@@ -2,13 +2,22 @@ import { chmodSync, closeSync, constants, lstatSync, openSync, type Stats } from
 import process from "node:process";
 import type { DatabaseSync } from "node:sqlite";
 
+import { DatabaseError } from "../ports.ts";
+import { orDatabaseError } from "./sqlite-failures.ts";
+
 /** SQLite's smallest page; a shorter file would be taken for an empty database and written over. */
 const pageBytesMin = 512;
+
+const NO_DATABASE = "it is not a database";
 
 /** What SQLite keeps beside a database. */
 const COMPANIONS = ["-wal", "-shm", "-journal"];
 
-const BUSY = 5;
+export interface OpenOptions {
+  /** How long a call waits for another process, and blocks. */
+  readonly busyMs: number;
+  readonly readOnly?: boolean;
+}
 
 /**
  * Opens the file, creating it with mode 0600; its journals inherit that mode.
@@ -16,17 +25,20 @@ const BUSY = 5;
  * An existing file is looked at by name alone: closing a descriptor of it would release the locks that SQLite
  * may hold on it elsewhere in this process.
  */
-export function openSqlite(path: string, busyMs: number): DatabaseSync {
+export function openSqlite(path: string, options: OpenOptions): DatabaseSync {
   // A process that starts at the same moment may make it between the two: then it is one that exists.
   if (!secure(path, badDatabase) && !create(path)) secure(path, badDatabase);
   for (const suffix of COMPANIONS) secure(path + suffix, badFile);
   // Loaded by the one command that opens a database: it is a third of the start of all the others.
   const sqlite = process.getBuiltinModule("node:sqlite");
-  return new sqlite.DatabaseSync(path, { timeout: busyMs, enableForeignKeyConstraints: true });
+  const { busyMs, readOnly = false } = options;
+  return orDatabaseError(
+    () => new sqlite.DatabaseSync(path, { timeout: busyMs, readOnly, enableForeignKeyConstraints: true }),
+  );
 }
 
 /** @returns false when it exists by now */
-function create(path: string): boolean {
+export function create(path: string): boolean {
   const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
   try {
     closeSync(openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600));
@@ -42,6 +54,8 @@ function secure(path: string, badState: (found: Stats) => string | undefined): b
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return false;
   const state = badState(found);
+  if (state === NO_DATABASE)
+    throw new DatabaseError("not_a_database", `Cannot open database "${path}": ${state}`);
   if (state !== undefined) throw new Error(`Cannot open database "${path}": ${state}`);
   if ((found.mode & 0o077) !== 0) chmodSync(path, 0o600);
   return true;
@@ -54,11 +68,5 @@ function badFile(found: Stats): string | undefined {
 
 function badDatabase(found: Stats): string | undefined {
   const isShort = found.size > 0 && found.size < pageBytesMin;
-  return badFile(found) ?? (isShort ? "it is not a database" : undefined);
-}
-
-export function isBusy(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  // Deno gives no code with some of its errors.
-  return ("errcode" in error && error.errcode === BUSY) || error.message === "database is locked";
+  return badFile(found) ?? (isShort ? NO_DATABASE : undefined);
 }

@@ -1,5 +1,11 @@
 import { CLOSE, errorText, RpcError } from "../contract/errors.ts";
-import { CONNECT_METHOD, type ConnectParams, type PresenceEntry } from "../contract/frames.ts";
+import {
+  CONNECT_METHOD,
+  type ConnectParams,
+  type Cursor,
+  type PresenceEntry,
+  type Subscription,
+} from "../contract/frames.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Scope } from "../contract/define.ts";
 import type { Caller } from "../feature.ts";
@@ -12,10 +18,12 @@ import type { Codec, Incoming, Reply, RequestId } from "./codecs/codec.ts";
 import { frames } from "./codecs/frames.ts";
 import { jsonrpc } from "./codecs/jsonrpc.ts";
 import { plain } from "./codecs/plain.ts";
+import { Departure } from "./departure.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import { challenge, type Identity, judgeConnect } from "./handshake.ts";
 import { buildHello, presenceOf, type ServerFacts } from "./hello.ts";
 import type { Client, Hub, Resumed } from "./hub.ts";
+import { Interest } from "./interest.ts";
 import { internalError } from "./internal.ts";
 import { parseJson, utf8Bytes } from "./json.ts";
 import { Lane } from "./lane.ts";
@@ -46,6 +54,8 @@ export interface ConnectionParts {
   readonly log: Log;
   /** False once the gateway is stopping. */
   isAccepting(): boolean;
+  /** The key a session is kept under; never throws. */
+  toSessionKey(given: string): string;
 }
 
 /** What the upgrade knew of this one. */
@@ -70,8 +80,8 @@ export class Connection implements SocketHandler, Client, Caller {
   readonly connId: string;
   readonly connectedMs: number;
   scopes: readonly Scope[] = [];
-  scopeMask = 0;
   subject = "";
+  interest = new Interest({ scopeMask: 0, subject: "" });
   presence: PresenceEntry;
 
   readonly #parts: ConnectionParts;
@@ -79,7 +89,7 @@ export class Connection implements SocketHandler, Client, Caller {
   readonly #socket: Socket;
   readonly #outbox: Outbox;
   readonly #lane = new Lane();
-  readonly #goneWork = new Set<() => void>();
+  readonly #departure: Departure;
   #codec: Codec = plain;
   #isCodecFixed = false;
   #phase: Phase = "waiting";
@@ -88,6 +98,8 @@ export class Connection implements SocketHandler, Client, Caller {
   #isRefused = false;
   /** What came after this number is delivered live: a credential at the upgrade makes that start early. */
   #liveSeq = Number.MAX_SAFE_INTEGER;
+  /** False once it is unknown which events have come by which subscription. */
+  #isResumable = true;
   #parseErrors = 0;
   #stopTimer: Stop;
 
@@ -97,6 +109,9 @@ export class Connection implements SocketHandler, Client, Caller {
     this.#socket = socket;
     this.#outbox = new Outbox(socket, () =>
       this.end(CLOSE.slow, "slow consumer: events could not be delivered"),
+    );
+    this.#departure = new Departure((error) =>
+      parts.log.error("work after a client had gone failed", { error: errorText(error) }),
     );
     this.connId = parts.crypto.id();
     this.connectedMs = parts.clock.elapsed();
@@ -170,12 +185,13 @@ export class Connection implements SocketHandler, Client, Caller {
   // --- for handlers ---
 
   onGone(work: () => void): Stop {
-    if (this.#phase === "closed") {
-      work();
-      return () => {};
-    }
-    this.#goneWork.add(work);
-    return () => void this.#goneWork.delete(work);
+    return this.#departure.add(work);
+  }
+
+  follow(subscription: Subscription): number {
+    this.#isResumable = this.#hasSaidHello;
+    this.interest = this.#interestIn(subscription);
+    return this.#parts.hub.follow(this);
   }
 
   #leave(code: number, reason: string): void {
@@ -184,18 +200,8 @@ export class Connection implements SocketHandler, Client, Caller {
     this.#stopTimer();
     this.#parts.hub.leave(this);
     this.#lane.clear();
-    for (const work of this.#goneWork) this.#runGone(work);
-    this.#goneWork.clear();
+    this.#departure.run();
     this.#parts.log.debug("client gone", { conn: this.connId, code, reason });
-  }
-
-  /** A handler's work: what it throws must not keep the rest of the connection from ending. */
-  #runGone(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#parts.log.error("work after a client had gone failed", { error: errorText(error) });
-    }
   }
 
   // --- requests ---
@@ -266,9 +272,9 @@ export class Connection implements SocketHandler, Client, Caller {
   #hello(identity: Identity, answer: (reply: Reply) => void): void {
     const { hub, server, table } = this.#parts;
     const { role, scopes, params } = identity;
+    const { interest: before } = this;
     this.#become(identity);
-    const isFor = { scopeMask: this.scopeMask, untilSeq: this.#liveSeq };
-    const resumed: Resumed | undefined = params.resume && hub.resume(params.resume, isFor);
+    const resumed = params.resume && this.#resume(params.resume, before);
     this.#hasSaidHello = true;
     answer({
       ok: true,
@@ -277,15 +283,23 @@ export class Connection implements SocketHandler, Client, Caller {
     for (const event of resumed?.events ?? []) this.#outbox.event(event, this.#codec);
   }
 
+  /** What it missed, but for what it has been told since its credential was taken at the upgrade. */
+  #resume(cursor: Cursor, before: Interest): Resumed {
+    if (!this.#isResumable) return { events: [], resync: true };
+    const liveSeq = this.#liveSeq;
+    const hasCome = (event: Outgoing): boolean => event.seq > liveSeq && before.hears(event);
+    return this.#parts.hub.resume(cursor, (event) => this.interest.hears(event) && !hasCome(event));
+  }
+
   #become({ grant, role, scopes, params }: Identity): void {
     const { hub, log } = this.#parts;
     hub.leave(this);
     this.#stopTimer();
     this.#phase = "ready";
     this.scopes = scopes;
-    this.scopeMask = scopeMask(scopes);
     this.presence = this.#presenceOf(role, params);
     this.subject = `${grant.credential}:${params.client?.instanceId ?? params.client?.id ?? ""}`;
+    this.interest = this.#interestIn(params.subscribe);
     this.#origin.place.promote();
     this.#liveSeq = Math.min(this.#liveSeq, hub.seq);
     hub.join(this);
@@ -294,6 +308,12 @@ export class Connection implements SocketHandler, Client, Caller {
       client: this.presence.client,
       address: this.#origin.address,
     });
+  }
+
+  #interestIn({ sessions, events }: Subscription = {}): Interest {
+    const { subject } = this;
+    const keys = Array.isArray(sessions) ? sessions.map((key) => this.#parts.toSessionKey(key)) : sessions;
+    return new Interest({ scopeMask: scopeMask(this.scopes), subject }, { sessions: keys, events });
   }
 
   #presenceOf(role: PresenceEntry["role"], { client }: ConnectParams): PresenceEntry {

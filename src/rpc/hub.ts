@@ -3,15 +3,17 @@ import type { Cursor, PresenceEntry } from "../contract/frames.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Publish, PublishOptions } from "../feature.ts";
 import type { Stop } from "../ports.ts";
-import { Outgoing } from "./outgoing.ts";
+import { Followers } from "./followers.ts";
+import type { Interest } from "./interest.ts";
+import { Outgoing, type OutgoingSpec } from "./outgoing.ts";
 import { Ring } from "./ring.ts";
-import { scopeBit } from "./scopes.ts";
 import type { Table } from "./table.ts";
 
 /** A connected client as the hub knows it. */
 export interface Client {
-  readonly scopeMask: number;
   readonly presence: PresenceEntry;
+  /** What it is told; when that changes, {@link Hub.follow} is. */
+  readonly interest: Interest;
   /** Queues the event for this client; never throws. */
   deliver(event: Outgoing): void;
   end(code: number, reason: string): void;
@@ -23,22 +25,37 @@ export interface Resumed {
   readonly resync: boolean;
 }
 
+/** All that a hub has to remember so that another one goes on where it ended. */
+export interface SavedEvents {
+  readonly epoch: string;
+  readonly seq: number;
+  /** Highest number that is gone. */
+  readonly lostSeq: number;
+  /** In the order of their numbers. */
+  readonly events: readonly OutgoingSpec[];
+}
+
 /** Every connected client, and the one counter of events they all share. */
 export class Hub {
-  readonly epoch: string;
   readonly #table: Table;
-  readonly #clients = new Set<Client>();
+  readonly #followers = new Followers<Client>();
   /** Connected, and not let in yet. */
   readonly #strangers = new Set<Client>();
-  readonly #ring = new Ring();
   readonly #watchers = new Set<() => void>();
+  #epoch: string;
   #seq = 0;
+  #ring = new Ring();
   #presenceVersion = 0;
 
-  /** @param epoch names this lifetime of the counter */
+  /** @param epoch names this lifetime of the counter, unless it goes on with another one's */
   constructor(table: Table, epoch: string) {
     this.#table = table;
-    this.epoch = epoch;
+    this.#epoch = epoch;
+  }
+
+  /** The lifetime of the counter: a number means something only within it. */
+  get epoch(): string {
+    return this.#epoch;
   }
 
   get seq(): number {
@@ -46,7 +63,7 @@ export class Hub {
   }
 
   get size(): number {
-    return this.#clients.size;
+    return this.#followers.size;
   }
 
   get presenceVersion(): number {
@@ -56,7 +73,7 @@ export class Hub {
   /** The clients, longest connected first. */
   presence(): PresenceEntry[] {
     const entries: PresenceEntry[] = [];
-    for (const client of this.#clients) {
+    for (const client of this.#followers.clients()) {
       if (entries.push(client.presence) >= LIMITS.presenceEntriesMax) break;
     }
     return entries;
@@ -75,29 +92,44 @@ export class Hub {
 
   join(client: Client): void {
     this.#strangers.delete(client);
-    this.#clients.add(client);
+    this.#followers.set(client, client.interest);
     this.#changed();
   }
 
   leave(client: Client): void {
     this.#strangers.delete(client);
-    if (this.#clients.delete(client)) this.#changed();
+    if (this.#followers.delete(client)) this.#changed();
   }
 
-  /** What a client with these scopes missed since `cursor`, up to where it began to hear for itself. */
-  resume(
-    cursor: Cursor,
-    { scopeMask, untilSeq }: { readonly scopeMask: number; readonly untilSeq: number },
-  ): Resumed {
-    const isOurs = cursor.epoch === this.epoch && cursor.seq <= this.#seq;
+  /** A client's interest is another one now. @returns number of the last event that went by the old one */
+  follow(client: Client): number {
+    if (this.#followers.has(client)) this.#followers.set(client, client.interest);
+    return this.#seq;
+  }
+
+  /** Of what was published since `cursor`, the events that a client missed. */
+  resume(cursor: Cursor, isMissed: (event: Outgoing) => boolean): Resumed {
+    const isOurs = cursor.epoch === this.#epoch && cursor.seq <= this.#seq;
     const events = isOurs ? this.#ring.after(cursor.seq) : undefined;
-    if (!events) return { events: [], resync: true };
-    const missed = events.filter((event) => event.seq <= untilSeq && (event.scopeMask & scopeMask) !== 0);
-    return { events: missed, resync: false };
+    return events ? { events: events.filter(isMissed), resync: false } : { events: [], resync: true };
+  }
+
+  /** What {@link restore} takes; nothing may be published after it. */
+  save(): SavedEvents {
+    const { lostSeq } = this.#ring;
+    return { epoch: this.#epoch, seq: this.#seq, lostSeq, events: this.#ring.after(lostSeq) ?? [] };
+  }
+
+  /** Goes on where another one ended; nothing has been published yet. */
+  restore({ epoch, seq, lostSeq, events }: SavedEvents): void {
+    this.#epoch = epoch;
+    this.#seq = seq;
+    this.#ring = new Ring(lostSeq);
+    for (const event of events) this.#ring.push(new Outgoing(event));
   }
 
   /**
-   * Sends an event to every client whose scopes allow it.
+   * Sends an event to every client it concerns whose scopes allow it.
    *
    * @param payload an object that fits the event's schema; encoded here, once
    * @throws Error for an event nobody declared: fail closed rather than to everyone
@@ -110,15 +142,14 @@ export class Hub {
       name,
       seq: ++this.#seq,
       body: JSON.stringify(payload),
-      scopeMask: scopeBit(scope),
+      scope,
       must: delivery === "must" && options.dropIfSlow !== true,
       key: options.key,
+      audience: options.audience,
     });
     if (replay) this.#ring.push(event);
-    const { scopeMask } = event;
-    for (const client of this.#clients) {
-      if ((client.scopeMask & scopeMask) !== 0) client.deliver(event);
-    }
+    this.#followers.deliver(event);
+    event.settle();
   }
 
   /** `broadcast` with the names and payloads of one contract. */
@@ -127,7 +158,7 @@ export class Hub {
   }
 
   closeAll(code: number, reason: string): void {
-    for (const client of [...this.#clients, ...this.#strangers]) client.end(code, reason);
+    for (const client of [...this.#followers.clients(), ...this.#strangers]) client.end(code, reason);
   }
 
   #changed(): void {

@@ -10,8 +10,17 @@ export class Ring {
   /** Where the kept ones begin; the gap before holds nothing and is cut off now and then. */
   #start = 0;
   #bytes = 0;
+  #lostSeq: number;
+
+  /** @param lostSeq highest number that is gone already */
+  constructor(lostSeq = 0) {
+    this.#lostSeq = lostSeq;
+  }
+
   /** Highest number that is gone: who has not seen it has missed something. */
-  #lostSeq = 0;
+  get lostSeq(): number {
+    return this.#lostSeq;
+  }
 
   push(event: Outgoing): void {
     const bytes = utf8Bytes(event.body);
@@ -28,7 +37,20 @@ export class Ring {
   /** The events after `seq`, or undefined when one of them is gone. */
   after(seq: number): Outgoing[] | undefined {
     if (seq < this.#lostSeq) return undefined;
-    return this.#kept.flatMap((kept) => (kept && kept.event.seq > seq ? [kept.event] : []));
+    const first = this.#firstAfter(seq);
+    return this.#kept.slice(first).flatMap((kept) => kept?.event ?? []);
+  }
+
+  /** Place of the first kept event after `seq`: a client that was away for a moment missed a few of thousands. */
+  #firstAfter(seq: number): number {
+    let low = this.#start;
+    let high = this.#kept.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#kept[middle]?.event.seq ?? 0) > seq) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   #forgetOldest(): void {

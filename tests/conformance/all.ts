@@ -3,6 +3,7 @@ import { entriesSuite } from "./entries.ts";
 import { filesSuite } from "./files.ts";
 import { lockSuite } from "./lock.ts";
 import { processSuite } from "./process.ts";
+import { programSuite } from "./program.ts";
 import { serverSuite } from "./server.ts";
 import { socketSuite } from "./socket.ts";
 import type { Subject } from "./suite.ts";
@@ -19,6 +20,7 @@ export function allSuites(subject: Subject): void {
     databaseSuite,
     lockSuite,
     processSuite,
+    programSuite,
   ])
     suite(subject);
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { chmodSync, lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import process from "node:process";
 
-import type { Database } from "../../src/ports.ts";
+import { type Database, DatabaseError, type DatabaseErrorKind } from "../../src/ports.ts";
 import { startChild } from "./child-process.ts";
 import { inScratch } from "./scratch.ts";
 import type { Subject } from "./suite.ts";
@@ -74,7 +75,9 @@ export function databaseSuite({ platform, test, child }: Subject): void {
       writeFileSync(`${dir}/a.db`, text);
       assert.throws(
         () => platform.openDatabase(`${dir}/a.db`),
-        /^Error: Cannot open database ".*a\.db": .*not a database$/,
+        (error) =>
+          isRefusal(error, "not_a_database") &&
+          /^Cannot open database ".*a\.db": .*not a database$/.test(error.message),
       );
       assert.equal(readFileSync(`${dir}/a.db`, "utf8"), text);
       assert.deepEqual(readdirSync(dir), ["a.db"]);
@@ -153,6 +156,156 @@ export function databaseSuite({ platform, test, child }: Subject): void {
     });
   });
 
+  check("a savepoint that fails is all that is taken back", (dir) => {
+    withTable(dir, (db) => {
+      const insert = db.prepare("INSERT INTO t (text) VALUES (?)");
+      const failure = new Error("half way");
+      const failing = (text: string): void =>
+        assert.throws(
+          () =>
+            db.savepoint(() => {
+              insert.run(text);
+              throw failure;
+            }),
+          (error) => error === failure,
+        );
+      db.transaction(() => {
+        insert.run("before");
+        failing("lost");
+        assert.equal(
+          db.savepoint(() => insert.run("kept").lastId),
+          2,
+        );
+        db.savepoint(() => {
+          insert.run("outer");
+          failing("lost inside");
+        });
+      });
+      assert.deepEqual(texts(db), ["before", "kept", "outer"]);
+      assert.throws(() => db.savepoint(() => 1), /^Error: Cannot set savepoint: there is no transaction$/);
+    });
+  });
+
+  check("a transaction that fails inside a savepoint fails the savepoint alone", (dir) => {
+    withTable(dir, (db) => {
+      const insert = db.prepare("INSERT INTO t (text) VALUES (?)");
+      db.transaction(() => {
+        insert.run("before");
+        assert.throws(
+          () =>
+            db.savepoint(() => {
+              insert.run("lost outside");
+              assert.throws(() =>
+                db.transaction(() => {
+                  insert.run("lost inside");
+                  throw new Error("inside");
+                }),
+              );
+            }),
+          /a part of it failed$/,
+        );
+      });
+      assert.deepEqual(texts(db), ["before"]);
+    });
+  });
+
+  check("what is refused says why", (dir) => {
+    withTable(dir, (db) => {
+      const insert = db.prepare("INSERT INTO t (text) VALUES (?)");
+      const insertLong = db.prepare("INSERT INTO t (text) VALUES (hex(zeroblob(100000))) RETURNING id");
+      const refused = (kind: DatabaseErrorKind, work: () => unknown): void =>
+        assert.throws(work, (error) => isRefusal(error, kind));
+      refused("other", () => db.exec("INSERT INTO t (id) VALUES (1), (1)"));
+      refused("other", () => db.prepare("SELECT FROM"));
+      const other = platform.openDatabase(db.path);
+      db.exec("PRAGMA busy_timeout = 0");
+      other.transaction(() => {
+        refused("busy", () => db.exec("INSERT INTO t (text) VALUES ('x')"));
+        refused("busy", () => insert.run("x"));
+        refused("busy", () => db.transaction(() => {}));
+      });
+      other.close();
+      db.exec("PRAGMA max_page_count = 3");
+      refused("full", () => db.exec("INSERT INTO t (text) VALUES (hex(zeroblob(100000)))"));
+      refused("full", () => insertLong.run());
+      refused("full", () => insertLong.get());
+      refused("full", () => insertLong.all());
+      refused("full", () => db.transaction(() => insertLong.run()));
+      db.exec("PRAGMA max_page_count = 1000");
+      db.transaction(() => insert.run("kept"));
+      assert.deepEqual(texts(db), ["kept"]);
+    });
+  });
+
+  check("damage is told from other failures", (dir) => {
+    withTable(dir, (db) => {
+      const insert = db.prepare("INSERT INTO t (text) VALUES (?)");
+      db.transaction(() => {
+        for (let row = 0; row < 100; row++) insert.run("x".repeat(1_000));
+      });
+    });
+    const bytes = readFileSync(`${dir}/a.db`);
+    const damaged = (name: string, from: number, to: number): string => {
+      writeFileSync(`${dir}/${name}`, Buffer.from(bytes).fill(0x55, from, to));
+      return `${dir}/${name}`;
+    };
+    assert.throws(
+      () => platform.openDatabase(damaged("schema.db", 200, 4_096)),
+      (error) => isRefusal(error, "corrupt") && error.message.startsWith("Cannot open database "),
+    );
+    const db = platform.openDatabase(damaged("table.db", 3 * 4_096, 9 * 4_096));
+    for (const work of [
+      () => db.exec("UPDATE t SET text = 'y'"),
+      () => db.prepare("UPDATE t SET text = 'y'").run(),
+      () => texts(db),
+    ]) {
+      assert.throws(work, (error) => isRefusal(error, "corrupt"));
+    }
+    db.close();
+  });
+
+  check("a look at it before anything is written may refuse it", (dir) => {
+    const look = (): void => {
+      throw new Error("not ours");
+    };
+    withTable(dir, (db) => db.exec("PRAGMA journal_mode = DELETE"));
+    const before = readFileSync(`${dir}/a.db`);
+    assert.throws(() => platform.openDatabase(`${dir}/a.db`, look), /^Error: not ours$/);
+    assert.deepEqual(readFileSync(`${dir}/a.db`), before);
+    assert.deepEqual(readdirSync(dir), ["a.db"]);
+    const seen: unknown[] = [];
+    platform
+      .openDatabase(`${dir}/a.db`, (db) =>
+        seen.push(db.path, db.prepare("SELECT count(*) AS n FROM t").get()),
+      )
+      .close();
+    assert.deepEqual(seen, [`${dir}/a.db`, { n: 0 }]);
+  });
+
+  check("a backup is whole, private and never in the place of another", async (dir) => {
+    const before = process.umask(0);
+    try {
+      const db = platform.openDatabase(`${dir}/a.db`);
+      db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT) STRICT; PRAGMA user_version = 7");
+      db.exec("INSERT INTO t (text) VALUES ('kept')");
+      writeFileSync(`${dir}/copy.partial`, "what a kill has left");
+      symlinkSync("nowhere", `${dir}/link`);
+      assert.equal(await db.backup(`${dir}/copy`), true);
+      db.exec("INSERT INTO t (text) VALUES ('later')");
+      assert.equal(await db.backup(`${dir}/copy`), false);
+      assert.equal(await db.backup(`${dir}/link`), false);
+      await assert.rejects(db.backup(`${dir}/none/copy`));
+      db.close();
+      assert.deepEqual(modes(dir), { "a.db": "600", copy: "600", link: "777" });
+      const copy = platform.openDatabase(`${dir}/copy`);
+      assert.deepEqual(texts(copy), ["kept"]);
+      assert.deepEqual(copy.prepare("PRAGMA user_version").get(), { user_version: 7 });
+      copy.close();
+    } finally {
+      process.umask(before);
+    }
+  });
+
   check("what was committed survives a kill", async (dir) => {
     const { lines, exit, signal } = startChild(child, ["write-database", `${dir}/a.db`]);
     let acknowledged = "";
@@ -168,6 +321,12 @@ export function databaseSuite({ platform, test, child }: Subject): void {
     assert.deepEqual(db.prepare("PRAGMA integrity_check").get(), { integrity_check: "ok" });
     db.close();
   });
+}
+
+function isRefusal(error: unknown, kind: DatabaseErrorKind): error is DatabaseError {
+  assert.ok(error instanceof DatabaseError, String(error));
+  assert.equal(error.kind, kind, error.message);
+  return true;
 }
 
 function modes(dir: string): Record<string, string> {

@@ -23,18 +23,20 @@ export interface LocalClient {
 interface LocalOptions {
   readonly features?: readonly Feature[];
   readonly policy?: AuthPolicy;
+  readonly epoch?: string;
 }
 
 /** The core on memory ports: real dispatcher, hub and connections, no socket, no clock. */
 export function createLocalGateway({
   features = [],
   policy = { mode: "token", secret: TOKEN },
+  epoch = "epoch-1",
 }: LocalOptions = {}) {
   const time = createFakeTime();
   const crypto = createCountingCrypto();
   const log = createMemoryLog();
   const table = createTable();
-  const hub = new Hub(table, "epoch-1");
+  const hub = new Hub(table, epoch);
   const dispatcher = createDispatcher({ table, clock: time.clock, crypto, log });
   const authenticator = new Authenticator(policy, { clock: time.clock, crypto });
   const admission = new Admission(() => 1_024);
@@ -49,6 +51,7 @@ export function createLocalGateway({
     clock: time.clock,
     timers: time.timers,
     isAccepting: () => isAccepting,
+    toSessionKey: (given) => given.toLowerCase(),
     server: {
       name: "gateway",
       version: "0.0.0",

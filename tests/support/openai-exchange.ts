@@ -11,6 +11,7 @@ export interface SeenRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Readonly<Record<string, unknown>>;
   readonly model: string;
+  /** Their texts; the whole of them is in `body`. */
   readonly messages: readonly { readonly role: string; readonly content: string }[];
   /** For a `gated` answer: lets that many more events out. For a `gated` cut: lets it happen. */
   release(events?: number): void;
@@ -51,7 +52,7 @@ export function createExchange(from: {
   });
   const messages = (body["messages"] as unknown[]).map((message) => {
     const { role, content } = toRecord(message);
-    return { role: String(role), content: String(content) };
+    return { role: String(role), content: wordsIn(content) };
   });
   const release = (events = 1): void => {
     permits += events;
@@ -74,6 +75,12 @@ export function createExchange(from: {
     cutting: () => void (how = "cut"),
     isGone: () => isGone,
   };
+}
+
+/** The text of a message's content, whether it is one or in parts. */
+function wordsIn(content: unknown): string {
+  if (!Array.isArray(content)) return typeof content === "string" ? content : "";
+  return content.map((part) => String(toRecord(part)["text"] ?? "")).join("");
 }
 
 export function toRecord(value: unknown): Record<string, unknown> {

@@ -51,6 +51,10 @@ export interface OpenAiServerOptions {
   readonly apiKey?: string;
   /** Answers 400 to `stream_options`, as old servers do. */
   readonly refusesStreamOptions?: boolean;
+  /** Answers 400 to `tools` for these models, in these words, as Ollama does. */
+  readonly toolless?: Readonly<Record<string, string>>;
+  /** What `GET /v1/models` lists instead of the scripted models. */
+  readonly models?: readonly Readonly<Record<string, unknown>>[];
   /** What `/api/tags` of Ollama lists; without it the server is no Ollama. */
   readonly tags?: readonly Readonly<Record<string, unknown>>[];
 }
@@ -108,12 +112,14 @@ class State {
       return sendError(response, 401, `Incorrect API key provided: ${shown}.`);
     }
     if (call === "GET /v1/models") {
-      const data = [...this.byModel.keys()].map((id) => ({
-        id,
-        object: "model",
-        created: 1_700_000_000,
-        owned_by: "test",
-      }));
+      const data =
+        this.#options.models ??
+        [...this.byModel.keys()].map((id) => ({
+          id,
+          object: "model",
+          created: 1_700_000_000,
+          owned_by: "test",
+        }));
       return sendJson(response, 200, { object: "list", data });
     }
     if (call !== "POST /v1/chat/completions") return sendError(response, 404, `Invalid URL (${call})`);
@@ -122,11 +128,15 @@ class State {
     if (typeof model !== "string") return sendError(response, 400, "you must provide a model parameter");
     if (!Array.isArray(messages) || messages.length === 0)
       return sendError(response, 400, "[] is too short - 'messages'");
+    const flaw = flawOf(messages);
+    if (flaw !== undefined) return sendError(response, 400, flaw);
     const exchange = createExchange({ request, response, body, model });
     this.#announce(exchange.seen);
     if (this.#options.refusesStreamOptions && "stream_options" in body) {
       return sendError(response, 400, "Unrecognized request argument supplied: stream_options");
     }
+    const refusal = this.#options.toolless?.[model];
+    if (refusal !== undefined && "tools" in body) return sendError(response, 400, refusal);
     await behave(exchange, this.#behaviour(exchange.seen));
   }
 
@@ -142,6 +152,28 @@ class State {
     const next = scripted.length > 1 ? scripted.shift() : scripted[0];
     return next ?? { kind: "answer", text: wordsOf(`Heard: ${seen.messages.at(-1)?.content ?? ""}`) };
   }
+}
+
+/** What OpenAI's own server refuses of a conversation with tools. */
+function flawOf(messages: readonly unknown[]): string | undefined {
+  let open: string[] = [];
+  for (const { role, tool_calls: calls, tool_call_id: id } of messages.map(toRecord)) {
+    if (role === "tool") {
+      const at = open.indexOf(String(id));
+      if (at === -1) return "messages with role 'tool' must be a response to a preceding 'tool_calls'";
+      open.splice(at, 1);
+      continue;
+    }
+    if (open.length > 0) return `tool_call_ids did not have response messages: ${open.join(", ")}`;
+    open = (Array.isArray(calls) ? calls : []).map((call) => String(toRecord(call)["id"]));
+    if (new Set(open).size !== open.length) return "Duplicate tool call ids";
+    for (const call of Array.isArray(calls) ? calls : []) {
+      const { name, arguments: args } = toRecord(toRecord(call)["function"]);
+      if (!/^[\w-]{1,64}$/.test(String(name))) return `Invalid function name: ${String(name)}`;
+      if (typeof args !== "string") return "arguments must be a string";
+    }
+  }
+  return open.length > 0 ? `tool_call_ids did not have response messages: ${open.join(", ")}` : undefined;
 }
 
 async function behave(exchange: Exchange, behaviour: Behaviour): Promise<void> {

@@ -26,7 +26,7 @@ export function createFakeTime(startMs = 1_800_000_000_000): FakeTime {
   }
 
   return {
-    clock: { now: () => startMs + elapsedMs, elapsed: () => elapsedMs },
+    clock: { now: () => startMs + elapsedMs, elapsed: () => elapsedMs, dayStart: dayStartUtc },
     timers: {
       after: (ms, work) => add({ atMs: elapsedMs + ms, everyMs: undefined, work }),
       every(ms, work) {
@@ -56,4 +56,11 @@ export function createFakeTime(startMs = 1_800_000_000_000): FakeTime {
     },
     pending: () => timers.size,
   };
+}
+
+/** Where clocks show UTC. */
+export function dayStartUtc(ms: number, hour: number): number {
+  const dayMs = 24 * 60 * 60_000;
+  const offsetMs = hour * 60 * 60_000;
+  return Math.floor((ms - offsetMs) / dayMs) * dayMs + offsetMs;
 }

@@ -57,6 +57,7 @@ export const queueByChannel = defineMigration({
   describe: "The queue is set by channel",
   old: [BY_PROVIDER],
   run(draft, changes) {
-    moveWhole(draft, changes, { from: BY_PROVIDER, to: ["messages", "queue", "byChannel"] });
+    const to = ["messages", "queue", "byChannel"];
+    moveWhole(draft, changes, { from: BY_PROVIDER, to, otherwise: "goes" });
   },
 });

@@ -6,6 +6,7 @@ import { gatewayToken } from "./gateway.ts";
 import type { Migration } from "./migration.ts";
 import { modelChoice } from "./models.ts";
 import { routingAgents, routingRest } from "./routing.ts";
+import { anthropicApi, serverDirectory, serverTexts } from "./servers.ts";
 import { claudeCliMode, toolsBash, ttsAuto } from "./tools.ts";
 import { plainValues } from "./values.ts";
 
@@ -31,6 +32,9 @@ export const MIGRATIONS: readonly Migration[] = [
   agentIntoDefaults,
   modelChoice,
   identityIntoAgent,
+  serverDirectory,
+  serverTexts,
+  anthropicApi,
   ...plainValues,
 ];
 

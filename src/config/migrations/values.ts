@@ -125,10 +125,41 @@ const emptyModels = defineMigration({
   },
 });
 
+/** Texts that choose nothing where they are empty, and lists that may have such. */
+const EMPTY_IN_AGENT = ["workspace", "name"];
+const EMPTY_IN_LISTS: readonly Path[] = [
+  ["session", "resetTriggers"],
+  ["tools", "allow"],
+  ["tools", "deny"],
+];
+
+const emptyTexts = defineMigration({
+  id: "empty-texts",
+  describe: "What is empty is not there",
+  old: [["agents"], ...EMPTY_IN_LISTS],
+  run(draft, changes) {
+    const agents = [["agents", "defaults"], ...elementsAt(draft, AGENT_LIST)];
+    const lists = [
+      ...EMPTY_IN_LISTS,
+      ...agents.flatMap((agent) => ["allow", "deny"].map((list) => [...agent, "tools", list])),
+    ];
+    for (const path of [
+      ...agents.flatMap((agent) => EMPTY_IN_AGENT.map((key) => [...agent, key])),
+      ...lists.flatMap((list) => elementsAt(draft, list).toReversed()),
+    ]) {
+      const text = draft.get(path);
+      if (typeof text !== "string" || text.trim() !== "") continue;
+      draft.remove(path);
+      changes.did(`removed ${name(path)}: it is empty`);
+    }
+  },
+});
+
 export const plainValues: readonly Migration[] = [
   bindAddress,
   agentIds,
   emptyModels,
+  emptyTexts,
   bounded({
     id: "agents.defaults.timeoutSeconds-bounds",
     describe: "A run takes no longer than the most there is",

@@ -67,10 +67,11 @@ const PRIVATE = [
   "reload",
   "secret",
   "skip",
+  "tolerant",
 ] as const satisfies (keyof Meta)[];
 
 /** Turns one schema, in place, from what is in force into what may be written. */
-function adapt(node: Node, { unused = [], unusedNotes = {}, secret, skip }: Meta): void {
+function adapt(node: Node, { unused = [], unusedNotes = {}, secret, skip, tolerant }: Meta): void {
   for (const name of PRIVATE) delete node[name];
   if (secret === true && node.type === "string") allowReference(node);
   else if (node.type === "array") allowIncludedList(node);
@@ -80,6 +81,7 @@ function adapt(node: Node, { unused = [], unusedNotes = {}, secret, skip }: Meta
     for (const [name, note] of Object.entries(unusedNotes))
       members[name] = { description: `${DEFINITIONS.unused.description}: ${note}` };
     allowMembers(node, members);
+    if (tolerant) delete node.additionalProperties;
   }
 }
 
@@ -120,7 +122,7 @@ function skippedMembers(node: Node, skip: NonNullable<Meta["skip"]>): Record<str
   const members: Record<string, Node> = {};
   for (const [name, member] of Object.entries(node.properties ?? {})) {
     if (typeof member === "boolean" || !member.enum) continue;
-    const skipped = UNUSED_APIS.filter((word) => skip({ [name]: word }) !== undefined);
+    const skipped = UNUSED_APIS.filter((word) => skip({ [name]: word }, name) !== undefined);
     members[name] = { ...member, enum: [...new Set([...member.enum, ...skipped])] };
   }
   return members;

@@ -156,8 +156,8 @@ type Member = (name: string) => z.ZodType | undefined;
 function memberOf(schema: z.ZodType | undefined, value: object): Member {
   if (schema instanceof z.ZodUnion) return memberOf(objectOption(schema, value), value);
   if (schema instanceof z.ZodRecord) {
-    const entry = precise(classic(schema.valueType));
-    return () => entry;
+    // Not before there is one: what entries are is made when it is first looked at.
+    return () => precise(classic(schema.valueType));
   }
   if (!(schema instanceof z.ZodObject)) return () => undefined;
   const rest = catchallOf(schema);

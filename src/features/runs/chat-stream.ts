@@ -15,6 +15,13 @@ export interface ChatRunState {
   readonly abortedRuns: Set<string>;
 }
 
+/** As much of a run as its text needs. */
+interface Speaker {
+  readonly id: string;
+  readonly sessionKey: string;
+  readonly owner: string;
+}
+
 interface ChatStreamPorts {
   readonly publish: Publish<(typeof runsContract)["events"]>;
   readonly clock: Clock;
@@ -38,6 +45,11 @@ export class ChatStream {
     this.#ports = ports;
   }
 
+  /** What clients have been sent of a run: the next piece begins where this ends. */
+  sentText(runId: string): string {
+    return this.text(runId).slice(0, this.#sent.get(runId) ?? 0);
+  }
+
   begin(runId: string): void {
     this.state.buffers.set(runId, "");
     this.#sent.set(runId, 0);
@@ -48,7 +60,7 @@ export class ChatStream {
   }
 
   /** Adds to the text of a run; one that has ended stays as it was. */
-  append(run: { readonly id: string; readonly sessionKey: string }, text: string): void {
+  append(run: Speaker, text: string): void {
     const known = this.state.buffers.get(run.id);
     if (known === undefined || text === "") return;
     this.state.buffers.set(run.id, known + text);
@@ -74,7 +86,7 @@ export class ChatStream {
     return text;
   }
 
-  #flush({ id, sessionKey }: { readonly id: string; readonly sessionKey: string }): void {
+  #flush({ id, sessionKey, owner }: Speaker): void {
     this.#flushes.delete(id);
     const offset = this.#sent.get(id);
     if (offset === undefined) return;
@@ -84,7 +96,7 @@ export class ChatStream {
     this.#ports.publish(
       "chat",
       { runId: id, sessionKey, state: "delta", offset, delta },
-      { dropIfSlow: true },
+      { dropIfSlow: true, audience: { sessionKey, owner } },
     );
   }
 }

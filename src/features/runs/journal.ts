@@ -1,30 +1,52 @@
-import { z } from "zod";
-import { once } from "../../contract/define.ts";
 import { LIMITS } from "../../contract/limits.ts";
-import type { AgentMessage, Database, SqlRow } from "../../ports.ts";
+import type { Crypto, Database } from "../../ports.ts";
 import { utf8Bytes } from "../../rpc/json.ts";
-import { Content, CutStatus, type Message, type RunFailure, type RunStatus } from "./contract.ts";
+import type { SqlRow } from "../../ports.ts";
+import type {
+  Attachment,
+  Content,
+  Message,
+  Origin,
+  RunFailure,
+  RunStatus,
+  SendStatus,
+  Usage,
+} from "./contract.ts";
+import type { RunOptions } from "./run.ts";
+import { messageSum, parseContent, runSum, type StoredRun, toMessage, toRun } from "./rows.ts";
+import { prepareStatements } from "./statements.ts";
+import { joined, textOf } from "./transcript.ts";
 
-/** A run as it is stored. */
-export interface StoredRun {
-  readonly seq: number;
-  readonly id: string;
-  readonly sessionId: string;
-  /** What `chat.send` answered. */
-  readonly reply: "started" | "queued";
-  readonly status: RunStatus;
-  readonly startedAt?: number;
-  readonly endedAt?: number;
-  readonly error?: RunFailure;
-}
+export type { StoredRun } from "./rows.ts";
 
 export interface NewRun {
   readonly id: string;
-  readonly sessionId: string;
-  readonly idempotencyKey: string;
-  readonly reply: "started" | "queued";
-  readonly message: string;
+  readonly sessionDbId: string;
+  readonly origin: Origin;
+  readonly owner: string;
+  readonly options: RunOptions;
   readonly ts: number;
+  readonly retryOf?: string | undefined;
+  /** It runs as soon as it is on disk, which saves writing that down once more. */
+  readonly isStarted: boolean;
+}
+
+export interface NewMessage {
+  readonly sessionDbId: string;
+  /** The run that is to answer; none for one that was put in. */
+  readonly runSeq: number | undefined;
+  readonly text: string;
+  readonly images: readonly Image[];
+  readonly idempotencyKey?: string;
+  readonly reply?: SendStatus;
+  readonly ts: number;
+}
+
+export interface Image {
+  readonly id: string;
+  readonly mimeType: Attachment["mimeType"];
+  /** base64 */
+  readonly data: string;
 }
 
 /** How a run ended, and what its agent had said. */
@@ -33,6 +55,12 @@ export interface RunEnd {
   readonly content: readonly Content[];
   readonly ts: number;
   readonly error?: RunFailure | undefined;
+  readonly stoppedBy?: string | undefined;
+  readonly model?: string | undefined;
+  readonly usage?: Usage | undefined;
+  readonly toolCalls?: number;
+  /** What its last model call read and wrote. */
+  readonly contextTokens?: number;
 }
 
 export interface Page {
@@ -45,44 +73,179 @@ export interface PageRequest {
   readonly limit: number;
   readonly before?: number | undefined;
   readonly after?: number | undefined;
+  /** Messages up to this one are not looked at. */
+  readonly start: number;
 }
 
-const StoredContent = once(() => z.array(Content()));
+/** What `chat.send` answered to a message. */
+export interface Answered {
+  readonly run: StoredRun | undefined;
+  readonly reply: SendStatus;
+  readonly text: string;
+}
 
-/** Runs and messages on disk. Each writing method is one transaction. */
+/** Runs and messages on disk. What writes is called within a work of the `Writer`. */
 export class Journal {
-  readonly #db: Database;
-  readonly #sql: ReturnType<typeof prepare>;
+  readonly #sql: ReturnType<typeof prepareStatements>;
+  readonly #crypto: Pick<Crypto, "sha256">;
 
-  constructor(db: Database) {
-    this.#db = db;
-    this.#sql = prepare(db);
+  constructor(db: Database, crypto: Pick<Crypto, "sha256">) {
+    this.#sql = prepareStatements(db);
+    this.#crypto = crypto;
   }
 
-  /** On disk when this returns: the run, and the message it is to answer. */
-  accept(run: NewRun): StoredRun {
-    return this.#db.transaction(() => {
-      const { lastId } = this.#sql.insertRun.run(
-        run.id,
-        run.sessionId,
-        run.idempotencyKey,
-        run.reply,
-        run.ts,
-      );
-      const content = JSON.stringify([{ type: "text", text: run.message }]);
-      this.#sql.insertMessage.run(run.sessionId, lastId, "user", content, null, run.ts);
-      this.#sql.touch.run(run.ts, 1, run.sessionId);
-      return { seq: lastId, id: run.id, sessionId: run.sessionId, reply: run.reply, status: "queued" };
+  // --- written ---
+
+  addRun(run: NewRun): StoredRun {
+    const { id, sessionDbId, origin, owner, options, ts, retryOf, isStarted } = run;
+    const status = isStarted ? "running" : "queued";
+    const { lastId } = this.#sql.insertRun.run(
+      id,
+      sessionDbId,
+      origin,
+      owner,
+      JSON.stringify(options),
+      status,
+      ts,
+      isStarted ? ts : null,
+      retryOf ?? null,
+      runSum(this.#crypto, { id, sessionDbId, acceptedAt: ts }),
+    );
+    return {
+      seq: lastId,
+      id,
+      sessionDbId,
+      origin,
+      owner,
+      options,
+      status,
+      acceptedAt: ts,
+      ...(isStarted && { startedAt: ts }),
+      ...(retryOf !== undefined && { retryOf }),
+    };
+  }
+
+  /** @returns its id */
+  addMessage({ sessionDbId, runSeq, text, images, idempotencyKey, reply, ts }: NewMessage): number {
+    const content: Content[] = text === "" ? [] : [{ type: "text", text }];
+    for (const { id, mimeType, data } of images)
+      content.push({ type: "image", id, mimeType, bytes: Math.floor((data.length * 3) / 4) });
+    const key = { key: idempotencyKey ?? null, reply: reply ?? null };
+    const id = this.#insert({ sessionDbId, runSeq, role: "user", content, status: null, ts }, key);
+    for (const image of images) this.#sql.insertImage.run(image.id, id, image.mimeType, image.data);
+    return id;
+  }
+
+  /** A message of the agent without a run. */
+  addNote(sessionDbId: string, text: string, ts: number): number {
+    const content: Content[] = [{ type: "text", text }];
+    return this.#insert({ sessionDbId, runSeq: undefined, role: "assistant", content, status: null, ts });
+  }
+
+  start(runId: string, ts: number): void {
+    this.#sql.startRun.run(ts, runId);
+  }
+
+  /** What a running agent has said since the last piece: all that is left of it should we be killed. */
+  addPiece(runSeq: number, place: number, content: readonly Content[]): void {
+    this.#sql.insertPiece.run(runSeq, place, JSON.stringify(content));
+  }
+
+  dropPieces(runSeq: number): void {
+    this.#sql.deletePieces.run(runSeq);
+  }
+
+  /** Messages that their run has not taken are another one's to answer. */
+  moveMessages(ids: readonly number[], runSeq: number): void {
+    for (const id of ids) this.#sql.moveMessage.run(runSeq, id);
+  }
+
+  /** @returns the agent's message; undefined when it had said nothing and nothing went wrong with it */
+  end(
+    run: { readonly seq: number; readonly id: string; readonly sessionDbId: string },
+    end: RunEnd,
+  ): Message | undefined {
+    const { status, ts, usage } = end;
+    this.#sql.endRun.run(
+      status,
+      ts,
+      end.error ? JSON.stringify(end.error) : null,
+      end.stoppedBy ?? null,
+      end.model ?? null,
+      usage?.inputTokens ?? 0,
+      usage?.outputTokens ?? 0,
+      usage?.cachedTokens ?? 0,
+      end.toolCalls ?? 0,
+      run.id,
+    );
+    this.#sql.deletePieces.run(run.seq);
+    if (usage) {
+      const { inputTokens, outputTokens } = usage;
+      this.#sql.addTokens.run(inputTokens, outputTokens, end.contextTokens ?? inputTokens, run.sessionDbId);
+    }
+    if (end.content.length === 0 && status !== "interrupted") return undefined;
+    const cut = status === "ok" ? null : status;
+    const { sessionDbId, seq: runSeq } = run;
+    const id = this.#insert({
+      sessionDbId,
+      runSeq,
+      role: "assistant",
+      content: end.content,
+      status: cut,
+      ts,
     });
+    const message = {
+      id: String(id),
+      role: "assistant" as const,
+      content: [...end.content],
+      ts,
+      runId: run.id,
+    };
+    return cut === null ? message : { ...message, status: cut };
   }
 
-  /** The run that was accepted under this key, with the message it was given. */
-  accepted(sessionId: string, idempotencyKey: string): { run: StoredRun; message: string } | undefined {
-    const row = this.#sql.acceptedRun.get(sessionId, idempotencyKey);
+  /** Tokens of a day, by agent and model. @param day `YYYY-MM-DD`, UTC */
+  addUsage(day: string, who: { readonly agentId: string; readonly model: string }, usage: Usage): void {
+    const { inputTokens, outputTokens, cachedTokens = 0 } = usage;
+    this.#sql.addUsage.run(day, who.agentId, who.model, inputTokens, outputTokens, cachedTokens);
+  }
+
+  /**
+   * Marks what a stop without notice left open, with what had been written of it.
+   *
+   * @returns those runs
+   */
+  interruptOpen(ts: number): StoredRun[] {
+    const open = this.#sql.openRuns.all().map(toRun);
+    for (const run of open) {
+      const pieces = this.#sql.pieces.all(run.seq).flatMap((row) => parseContent(row["content"]));
+      this.end(run, { status: "interrupted", content: joined(pieces), ts });
+    }
+    return open;
+  }
+
+  /** From here on the session's context is this text, and what comes after that message. */
+  summarise(sessionDbId: string, summary: string | null, contextStart: number): void {
+    this.#sql.summarise.run(summary, contextStart, sessionDbId);
+  }
+
+  remember(sessionDbId: string, note: string): void {
+    this.#sql.remember.run(note, sessionDbId);
+  }
+
+  // --- read ---
+
+  /** What the message under this key was answered with. */
+  answered(sessionDbId: string, idempotencyKey: string): Answered | undefined {
+    const row = this.#sql.messageByKey.get(sessionDbId, idempotencyKey);
     if (!row) return undefined;
-    const run = toRun(row);
-    const question = this.#sql.question.get(run.seq);
-    return { run, message: question ? textOf(parseContent(question["content"] ?? null)) : "" };
+    const run = row["run_seq"] === null ? undefined : this.#sql.runBySeq.get(row["run_seq"] ?? null);
+    return {
+      run: run && toRun(run),
+      // Only this class writes the column.
+      reply: String(row["reply"]) as SendStatus,
+      text: textOf(parseContent(row["content"])),
+    };
   }
 
   find(runId: string): StoredRun | undefined {
@@ -90,53 +253,34 @@ export class Journal {
     return row && toRun(row);
   }
 
-  start(runId: string, ts: number): void {
-    this.#sql.startRun.run(ts, runId);
+  /** The newest run of a session that has a message to answer. */
+  last(sessionDbId: string): StoredRun | undefined {
+    const row = this.#sql.lastRun.get(sessionDbId);
+    return row && toRun(row);
   }
 
-  /** @returns the agent's message; undefined when it had said nothing and nothing went wrong with it */
-  end(
-    run: { readonly seq: number; readonly id: string; readonly sessionId: string },
-    end: RunEnd,
-  ): Message | undefined {
-    return this.#db.transaction(() => {
-      const error = end.error ? JSON.stringify(end.error) : null;
-      this.#sql.endRun.run(end.status, end.ts, error, run.id);
-      if (end.content.length === 0 && end.status !== "interrupted") return undefined;
-      const status = end.status === "ok" ? null : end.status;
-      const content = JSON.stringify(end.content);
-      const { lastId } = this.#sql.insertMessage.run(
-        run.sessionId,
-        run.seq,
-        "assistant",
-        content,
-        status,
-        end.ts,
-      );
-      this.#sql.touch.run(end.ts, 1, run.sessionId);
-      return toMessage({ id: lastId, role: "assistant", content, status, ts: end.ts, run_id: run.id });
-    });
+  /** Of the newest message of the session; 0 when it has none. */
+  lastMessageId(sessionDbId: string): number {
+    return Number(this.#sql.lastMessage.get(sessionDbId)?.["id"] ?? 0);
   }
 
-  /** Marks what a stop without notice left open. @returns how many runs that were */
-  interruptOpen(ts: number): number {
-    const open = this.#sql.openRuns.all().map(toRun);
-    for (const run of open) this.end(run, { status: "interrupted", content: [], ts });
-    return open.length;
+  image(sessionDbId: string, id: string): { mimeType: string; data: string } | undefined {
+    const row = this.#sql.findImage.get(id, sessionDbId);
+    return row && { mimeType: String(row["mime_type"]), data: String(row["data"]) };
   }
 
   /** A page in order of time: the last messages, or those next to one of them. */
-  page(sessionId: string, { limit, before, after }: PageRequest): Page {
+  page(sessionDbId: string, { limit, before, after, start }: PageRequest): Page {
     const isForward = after !== undefined;
-    const from = after ?? before ?? Number.MAX_SAFE_INTEGER;
-    const statement = isForward ? this.#sql.pageAfter : this.#sql.pageBefore;
-    const rows = statement.all(sessionId, from, limit + 1);
+    const rows = isForward
+      ? this.#sql.pageAfter.all(sessionDbId, Math.max(after, start), limit + 1)
+      : this.#sql.pageBefore.all(sessionDbId, start, before ?? Number.MAX_SAFE_INTEGER, limit + 1);
     const kept = withinBytes(rows.slice(0, limit));
     const hasMore = kept.length < rows.length;
     const ordered = isForward ? kept : kept.reverse();
-    const messages = ordered.map(toMessage);
+    const messages = ordered.map((row) => toMessage(row, this.#crypto));
     const [first, last] = [messages[0]?.id, messages.at(-1)?.id];
-    const hasOlder = isForward ? after > 0 && first !== undefined : hasMore;
+    const hasOlder = isForward ? after > start && first !== undefined : hasMore;
     const hasNewer = isForward ? hasMore : before !== undefined && last !== undefined;
     return {
       messages,
@@ -145,89 +289,62 @@ export class Journal {
     };
   }
 
-  /** The conversation up to this run's question, as its agent should see it. */
-  context(run: { readonly seq: number; readonly sessionId: string }): AgentMessage[] {
-    const rows = this.#sql.context.all(run.sessionId, run.seq, LIMITS.contextMessagesMax);
-    const messages = rows.reverse().map((row): AgentMessage => {
-      return {
-        role: row["role"] === "user" ? "user" : "assistant",
-        text: textOf(parseContent(row["content"] ?? null)),
-      };
-    });
-    return messages.filter((message) => message.text !== "");
+  /** Rows of the newest messages of a session after one of them, oldest first, for its agent. */
+  contextRows(sessionDbId: string, start: number): SqlRow[] {
+    return this.#sql.context.all(sessionDbId, start, LIMITS.contextMessagesMax).reverse();
   }
+
+  #insert(
+    message: {
+      readonly sessionDbId: string;
+      readonly runSeq: number | undefined;
+      readonly role: Message["role"];
+      readonly content: readonly Content[];
+      readonly status: string | null;
+      readonly ts: number;
+    },
+    { key, reply }: { readonly key: string | null; readonly reply: string | null } = {
+      key: null,
+      reply: null,
+    },
+  ): number {
+    const { sessionDbId, runSeq, role, status, ts } = message;
+    const content = JSON.stringify(message.content);
+    const sum = messageSum(this.#crypto, { sessionDbId, role, content, ts });
+    const { lastId } = this.#sql.insertMessage.run(
+      sessionDbId,
+      runSeq ?? null,
+      role,
+      content,
+      status,
+      ts,
+      key,
+      reply,
+      sum,
+    );
+    const text = oneLine(textOf(message.content), LIMITS.previewCharsMax);
+    const title = role === "user" && text !== "" ? oneLine(text, LIMITS.titleCharsMax) : null;
+    this.#sql.touch.run(ts, text === "" ? null : text, title, sessionDbId);
+    return lastId;
+  }
+}
+
+/** The start of a text, in one line. */
+function oneLine(text: string, charsMax: number): string {
+  const line = text
+    .slice(0, charsMax * 4)
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
+    .trim();
+  return line.length <= charsMax
+    ? line
+    : `${line
+        .slice(0, charsMax - 1)
+        .toWellFormed()
+        .trimEnd()}…`;
 }
 
 function withinBytes(rows: readonly SqlRow[]): SqlRow[] {
   let bytes = 0;
   const over = rows.findIndex((row) => (bytes += utf8Bytes(String(row["content"]))) > LIMITS.historyBytesMax);
   return over < 0 ? [...rows] : rows.slice(0, Math.max(over, 1));
-}
-
-function prepare(db: Database) {
-  const message =
-    "SELECT messages.*, runs.id AS run_id FROM messages JOIN runs ON runs.seq = messages.run_seq";
-  return {
-    insertRun: db.prepare(
-      `INSERT INTO runs (id, session_id, idempotency_key, reply, status, accepted_at) VALUES (?, ?, ?, ?, 'queued', ?)`,
-    ),
-    insertMessage: db.prepare(
-      "INSERT INTO messages (session_id, run_seq, role, content, status, ts) VALUES (?, ?, ?, ?, ?, ?)",
-    ),
-    touch: db.prepare("UPDATE sessions SET updated_at = ?, messages = messages + ? WHERE id = ?"),
-    acceptedRun: db.prepare("SELECT * FROM runs WHERE session_id = ? AND idempotency_key = ?"),
-    question: db.prepare(
-      "SELECT content FROM messages WHERE run_seq = ? AND role = 'user' ORDER BY id LIMIT 1",
-    ),
-    findRun: db.prepare("SELECT * FROM runs WHERE id = ?"),
-    startRun: db.prepare("UPDATE runs SET status = 'running', started_at = ? WHERE id = ?"),
-    endRun: db.prepare("UPDATE runs SET status = ?, ended_at = ?, error = ? WHERE id = ?"),
-    openRuns: db.prepare("SELECT * FROM runs WHERE status IN ('queued', 'running') ORDER BY seq"),
-    pageBefore: db.prepare(
-      `${message} WHERE messages.session_id = ? AND messages.id < ? ORDER BY messages.id DESC LIMIT ?`,
-    ),
-    pageAfter: db.prepare(
-      `${message} WHERE messages.session_id = ? AND messages.id > ? ORDER BY messages.id LIMIT ?`,
-    ),
-    // By run, not by time: a question that waits is older than the answer before it.
-    context: db.prepare(
-      `SELECT role, content FROM messages WHERE session_id = ? AND run_seq <= ? ORDER BY run_seq DESC, id DESC LIMIT ?`,
-    ),
-  };
-}
-
-function toRun(row: SqlRow): StoredRun {
-  const { started_at: startedAt, ended_at: endedAt, error } = row;
-  return {
-    seq: Number(row["seq"]),
-    id: String(row["id"]),
-    sessionId: String(row["session_id"]),
-    reply: row["reply"] === "queued" ? "queued" : "started",
-    // Only this class writes the column, and only these words.
-    status: String(row["status"]) as RunStatus,
-    ...(typeof startedAt === "number" && { startedAt }),
-    ...(typeof endedAt === "number" && { endedAt }),
-    ...(typeof error === "string" && { error: JSON.parse(error) as NonNullable<StoredRun["error"]> }),
-  };
-}
-
-function toMessage(row: SqlRow): Message {
-  const status = CutStatus().safeParse(row["status"]);
-  return {
-    id: String(row["id"]),
-    role: row["role"] === "user" ? "user" : "assistant",
-    content: parseContent(row["content"] ?? null),
-    ts: Number(row["ts"]),
-    runId: String(row["run_id"]),
-    ...(status.success && { status: status.data }),
-  };
-}
-
-function parseContent(text: SqlRow[string]): Content[] {
-  return StoredContent().parse(JSON.parse(String(text)));
-}
-
-/** The parts a person would read. */
-export function textOf(content: readonly Content[]): string {
-  return content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("");
 }

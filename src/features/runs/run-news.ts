@@ -1,15 +1,21 @@
 import type { Publish } from "../../feature.ts";
 import type { AgentEvent, Clock, Log } from "../../ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
-import type { Message, runsContract } from "./contract.ts";
+import type { Content, Message, runsContract } from "./contract.ts";
 import type { RunEnd } from "./journal.ts";
 import type { AbortReason, Run } from "./run.ts";
 
 /** How a run is to end, and who stopped it if somebody did. */
-export type Ending = Pick<RunEnd, "status" | "error"> & { readonly reason?: AbortReason };
+export type Ending = Pick<RunEnd, "status" | "error"> & {
+  readonly reason?: AbortReason | undefined;
+  readonly by?: string | undefined;
+};
 
 /** How it ended, with the message that was kept of it. */
-export type Outcome = Ending & { readonly message: Message | undefined };
+export type Outcome = Ending & {
+  readonly content: readonly Content[];
+  readonly message: Message | undefined;
+};
 
 interface NewsPorts {
   readonly publish: Publish<(typeof runsContract)["events"]>;
@@ -18,8 +24,14 @@ interface NewsPorts {
   readonly log: Log;
 }
 
-type ToolCall = Extract<AgentEvent, { type: "tool_call" }>;
-type AgentStream = "lifecycle" | "assistant" | "tool" | "thinking" | "error";
+type ToolEvent = Extract<AgentEvent, { type: "tool_start" | "tool_update" | "tool_result" }>;
+type AgentStream = "lifecycle" | "assistant" | "tool" | "thinking" | "compaction" | "error";
+
+/** Characters of a tool's answer that are told while the run goes on; all of it is in the message. */
+const RESULT_CHARS_MAX = 8_000;
+
+/** Of its progress, and how often that is told. */
+const UPDATE_CHARS_MAX = 2_000;
 
 /** What clients are told of a run, as a chat shows it and as its agent lives it; its text goes by pieces. */
 export class RunNews {
@@ -33,21 +45,42 @@ export class RunNews {
     this.#agent(run, "lifecycle", { phase: "start" });
   }
 
-  toolCalled(run: Run, { id, name, args }: ToolCall): void {
-    this.#agent(run, "tool", { phase: "call", toolCallId: id, name, args });
+  tool(run: Run, event: ToolEvent): void {
+    const common = { toolCallId: event.id };
+    if (event.type === "tool_start") {
+      const { name, args } = event;
+      return this.#agent(run, "tool", { phase: "start", ...common, name, args });
+    }
+    if (event.type === "tool_update")
+      return this.#agent(run, "tool", {
+        phase: "update",
+        ...common,
+        text: cut(event.text, UPDATE_CHARS_MAX),
+      });
+    const { text, isError } = event;
+    this.#agent(run, "tool", { phase: "result", ...common, result: cut(text, RESULT_CHARS_MAX), isError });
+  }
+
+  /** Another model answers than the first of the list. */
+  modelChosen(run: Run, model: string): void {
+    this.#agent(run, "lifecycle", { phase: "model", model });
+  }
+
+  compaction(run: Run, phase: "start" | "end", data: Record<string, unknown>): void {
+    this.#agent(run, "compaction", { phase, ...data });
   }
 
   ended(run: Run, end: Outcome): void {
-    if (run.thinking !== "") this.#agent(run, "thinking", { text: run.thinking });
+    const thinking = end.content.flatMap((part) => (part.type === "thinking" ? [part.text] : [])).join("\n");
+    if (thinking !== "") this.#agent(run, "thinking", { text: thinking });
     if (end.message) this.#agent(run, "assistant", { message: end.message });
     this.#chatEnded(run, end);
     if (end.error) this.#agent(run, "error", { ...end.error });
     this.#agent(run, "lifecycle", { phase: "end", status: end.status });
-    this.sessionChanged(run.sessionKey, "updated");
   }
 
   /** The word about a session comes from the disk as well; a run does not end or start by it. */
-  sessionChanged(sessionKey: string, action: "created" | "updated"): void {
+  sessionChanged(sessionKey: string, action: "created" | "updated" | "reset"): void {
     try {
       this.#ports.sessions.announce(sessionKey, action);
     } catch (error) {
@@ -55,19 +88,34 @@ export class RunNews {
     }
   }
 
-  #chatEnded(run: Run, { reason, error, message }: Outcome): void {
+  #chatEnded(run: Run, { reason, by, error, message }: Outcome): void {
     const { publish, clock } = this.#ports;
     const common = { runId: run.id, sessionKey: run.sessionKey };
+    const to = { audience: { sessionKey: run.sessionKey, owner: run.owner } };
     const kept = message && { message };
-    if (reason) return publish("chat", { ...common, state: "aborted", reason, ...kept });
-    if (error) return publish("chat", { ...common, state: "error", error, ...kept });
+    if (reason)
+      return publish(
+        "chat",
+        { ...common, state: "aborted", reason, ...(by !== undefined && { by }), ...kept },
+        to,
+      );
+    if (error) return publish("chat", { ...common, state: "error", error, ...kept }, to);
     const nothing: Message = { id: "", role: "assistant", content: [], ts: clock.now() };
     const usage = run.usage && { usage: run.usage };
-    publish("chat", { ...common, state: "final", message: message ?? nothing, ...usage });
+    publish("chat", { ...common, state: "final", message: message ?? nothing, ...usage }, to);
   }
 
   #agent(run: Run, stream: AgentStream, data: Record<string, unknown>): void {
+    const { id: runId, sessionKey, owner } = run;
     const ts = this.#ports.clock.now();
-    this.#ports.publish("agent", { runId: run.id, sessionKey: run.sessionKey, stream, ts, data });
+    this.#ports.publish(
+      "agent",
+      { runId, sessionKey, stream, ts, data },
+      { audience: { sessionKey, owner } },
+    );
   }
+}
+
+function cut(text: string, charsMax: number): string {
+  return text.length <= charsMax ? text : `${text.slice(0, charsMax).toWellFormed()}…`;
 }

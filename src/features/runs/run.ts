@@ -1,88 +1,109 @@
 import { RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
-import type { AgentEvent, Stop } from "../../ports.ts";
-import { utf8Bytes } from "../../rpc/json.ts";
-import type { Content, RunFailure } from "./contract.ts";
+import type { AgentMessage, Stop } from "../../ports.ts";
+import type { Budget } from "./budget.ts";
+import type { Origin, RunFailure, Usage } from "./contract.ts";
 import type { StoredRun } from "./journal.ts";
+import { Transcript } from "./transcript.ts";
 
 /** Why a run was stopped by somebody else than its agent. */
-export type AbortReason = "request" | "timeout" | "shutdown" | "deleted";
+export type AbortReason = "request" | "timeout" | "shutdown" | "deleted" | "reset" | "interrupted";
 
-/** What `chat.send` is asked. */
-export interface SendRequest {
-  readonly sessionKey: string;
-  readonly message: string;
-  readonly idempotencyKey: string;
+/** What one run was asked beside its message; kept with it. */
+export interface RunOptions {
   readonly timeoutMs?: number | undefined;
+  readonly model?: string | undefined;
+  readonly extraSystemPrompt?: string | undefined;
 }
 
-/** What the configuration says about runs; read when one starts. */
-export interface RunSettings {
-  readonly activeMax: number;
-  readonly timeoutMs: number;
-  /** The agent of a session: its model, the first of several to try, and what it is told first. */
-  agent(agentId: string | undefined): {
-    readonly models: readonly string[];
-    readonly systemPrompt: string | undefined;
-  };
-}
-
-interface Usage {
-  inputTokens: number;
-  outputTokens: number;
+/** A message that came while the run went on and waits for a tool boundary to join it. */
+export interface Steered {
+  readonly messageId: number;
+  readonly message: AgentMessage;
 }
 
 /** A run from its acceptance to its end. */
 export interface Run {
   readonly seq: number;
   readonly id: string;
-  readonly sessionId: string;
+  /** The stable id of its session's row. */
+  readonly sessionDbId: string;
   readonly sessionKey: string;
-  readonly timeoutMs: number;
+  readonly origin: Origin;
+  /** Who began it: gets its events without asking for them. */
+  readonly owner: string;
+  readonly options: RunOptions;
+  readonly budget: Budget;
+  /** The run it tries again. */
+  readonly retryOf: string | undefined;
   readonly controller: AbortController;
-  /** What the agent said beside its text, in order. */
-  readonly extras: Content[];
-  thinking: string;
-  /** UTF-8 of all the agent has said. */
-  bytes: number;
+  readonly transcript: Transcript;
+  /** On disk: it may start. */
+  isAccepted: boolean;
+  /** Messages may still join it or steer it. */
+  readonly isOpen: boolean;
+  readonly steered: Steered[];
+  /** Messages that its agent has been given after its start. */
+  readonly taken: Steered[];
+  /** Messages that have joined it while it waits. */
+  joined: number;
+  /** Pieces of its answer that are on disk. */
+  pieces: number;
+  model: string | undefined;
   usage: Usage | undefined;
+  /** What its last model call read and wrote. */
+  contextTokens: number;
   startedAt: number | undefined;
   stopTimeout: Stop;
+  /** Its agent has been asked. */
+  hasStarted: boolean;
   isEnded: boolean;
 }
 
-export function createRun(stored: StoredRun, request: SendRequest, timeoutMs: number): Run {
-  const { seq, id, sessionId } = stored;
+interface Beginning {
+  readonly sessionKey: string;
+  readonly budget: Budget;
+  readonly options: RunOptions;
+}
+
+export function createRun(stored: StoredRun, { sessionKey, budget, options }: Beginning): Run {
+  const { seq, id, sessionDbId, origin, owner, startedAt, retryOf } = stored;
   return {
     seq,
     id,
-    sessionId,
-    sessionKey: request.sessionKey,
-    timeoutMs: request.timeoutMs ?? timeoutMs,
+    sessionDbId,
+    sessionKey,
+    origin,
+    owner,
+    options,
+    budget,
+    retryOf,
     controller: new AbortController(),
-    extras: [],
-    thinking: "",
-    bytes: 0,
+    transcript: new Transcript(),
+    isAccepted: false,
+    isOpen: origin === "chat" && options.timeoutMs === undefined && retryOf === undefined,
+    steered: [],
+    taken: [],
+    joined: 0,
+    pieces: 0,
+    model: undefined,
     usage: undefined,
-    startedAt: undefined,
+    contextTokens: 0,
+    startedAt,
     stopTimeout: () => {},
+    hasStarted: false,
     isEnded: false,
   };
 }
 
-/** What an event adds to what is kept of its run: tool calls in full, so that many empty ones count. */
-export function bytesOf(event: AgentEvent): number {
-  if (event.type === "text" || event.type === "thinking") return utf8Bytes(event.text);
-  return event.type === "tool_call" ? utf8Bytes(JSON.stringify(event)) : 0;
-}
-
-/** What is kept of a run: its thinking, its text, its tool calls. */
-export function contentOf(run: Run, text: string): Content[] {
-  return [
-    ...(run.thinking === "" ? [] : [{ type: "thinking" as const, text: run.thinking }]),
-    ...(text === "" ? [] : [{ type: "text" as const, text }]),
-    ...run.extras,
-  ];
+/** Of several model calls in one run. */
+export function addUsage(known: Usage | undefined, more: Usage): Usage {
+  const cachedTokens = (known?.cachedTokens ?? 0) + (more.cachedTokens ?? 0);
+  return {
+    inputTokens: (known?.inputTokens ?? 0) + more.inputTokens,
+    outputTokens: (known?.outputTokens ?? 0) + more.outputTokens,
+    ...(cachedTokens > 0 && { cachedTokens }),
+  };
 }
 
 /** An error of ours as a run tells it. */
@@ -92,13 +113,8 @@ export function failureOf({ code, message, extra: { retryAfterMs } }: RpcError):
 
 // --- why not ---
 
-export function repeat(
-  known: { run: StoredRun; message: string },
-  request: SendRequest,
-): { runId: string; status: "started" | "queued" } {
-  if (known.message === request.message) return { runId: known.run.id, status: known.run.reply };
-  const { idempotencyKey, sessionKey } = request;
-  throw new RpcError(
+export function keyUsed(sessionKey: string, idempotencyKey: string): RpcError {
+  return new RpcError(
     "conflict",
     `Cannot send to session "${sessionKey}": key "${idempotencyKey}" was used for another message`,
   );
@@ -110,13 +126,10 @@ export function tooManyWait(sessionKey: string): RpcError {
   return new RpcError("busy", message, { details: { bound }, retryAfterMs: 1_000 });
 }
 
-export function tooLong(): RpcError {
-  const bound = LIMITS.runBytesMax;
-  return new RpcError("too_large", `Cannot go on with the answer: longer than ${bound} bytes`, {
-    details: { bound },
-  });
+export function stopping(sessionKey: string): RpcError {
+  return new RpcError("unavailable", `Cannot send to session "${sessionKey}": the gateway is stopping`);
 }
 
 export function timedOut(run: Run): string {
-  return `Cannot complete run "${run.id}": not done within ${run.timeoutMs} ms`;
+  return `Cannot complete run "${run.id}": not done within ${run.budget.timeoutMs} ms`;
 }

@@ -1,30 +1,35 @@
-import { RpcError } from "../../contract/errors.ts";
-import { LIMITS } from "../../contract/limits.ts";
+import { errorText, RpcError } from "../../contract/errors.ts";
 import type { Publish } from "../../feature.ts";
-import type { AgentEvent, Clock, Crypto, Log, Runner, Stop, Timers } from "../../ports.ts";
-import { internalError } from "../../rpc/internal.ts";
-import type { Sessions } from "../sessions/sessions.ts";
+import type {
+  ApprovalDecision,
+  ApprovalRequest,
+  Clock,
+  Crypto,
+  Log,
+  Runner,
+  Stop,
+  Timers,
+} from "../../ports.ts";
+import type { SessionEnvironment } from "../sessions/environment.ts";
+import { isStopWord, resetWordIn } from "../sessions/resets.ts";
+import type { Sessions, StoredSession } from "../sessions/sessions.ts";
+import type { Writer } from "../storage/writer.ts";
+import { Acceptance, type Accepted, type Asked } from "./acceptance.ts";
 import { ChatStream } from "./chat-stream.ts";
-import type { RunFailure, runsContract } from "./contract.ts";
-import type { Journal, RunEnd, StoredRun } from "./journal.ts";
-import {
-  type AbortReason,
-  bytesOf,
-  contentOf,
-  createRun,
-  failureOf,
-  repeat,
-  type Run,
-  type RunSettings,
-  type SendRequest,
-  timedOut,
-  tooLong,
-  tooManyWait,
-} from "./run.ts";
-import { type Ending, type Outcome, RunNews } from "./run-news.ts";
+import { Contexts } from "./compaction.ts";
+import type { runsContract, SendStatus } from "./contract.ts";
+import { Endings } from "./endings.ts";
+import type { Journal } from "./journal.ts";
+import { Lanes } from "./lanes.ts";
+import { Performance } from "./performance.ts";
+import { Pieces } from "./pieces.ts";
+import { type AbortReason, type Run, stopping, timedOut } from "./run.ts";
+import { type Ending, RunNews } from "./run-news.ts";
+import { type Ended, Waits } from "./waits.ts";
 
-interface RunsPorts {
+export interface RunsPorts {
   readonly journal: Journal;
+  readonly writer: Writer;
   readonly sessions: Sessions;
   readonly runner: Runner;
   readonly publish: Publish<(typeof runsContract)["events"]>;
@@ -32,39 +37,73 @@ interface RunsPorts {
   readonly timers: Timers;
   readonly crypto: Crypto;
   readonly log: Log;
-  readonly settings: () => RunSettings;
+  /** Runs at the same time over all sessions. */
+  readonly activeMax: () => number;
+  /** Tokens of a context window kept free for the answer. */
+  readonly reserveTokens: () => number;
+  /** Words that begin a session anew. */
+  readonly resetTriggers: () => readonly string[];
+  readonly environmentOf: (session: StoredSession) => SessionEnvironment;
+  readonly approve: (
+    run: Pick<Run, "id" | "sessionDbId" | "sessionKey">,
+    request: ApprovalRequest,
+    signal: AbortSignal,
+  ) => Promise<ApprovalDecision>;
 }
 
-type Ended = Pick<StoredRun, "status" | "startedAt" | "endedAt" | "error">;
+/** What `chat.send` answers. */
+export interface Sent {
+  readonly runId?: string;
+  readonly sessionKey: string;
+  readonly status: SendStatus;
+}
+
+/** Who stops a run, and why. */
+export interface Stopped {
+  readonly reason: AbortReason;
+  readonly by?: string | undefined;
+}
+
 /**
- * All runs: one at a time in a session, in order of arrival, several sessions side by side.
- *
- * A run ends once and at once, whatever its agent still does: an abort does not wait for the agent.
+ * All runs, whoever asked for them: one at a time in a session, in order of arrival, several sessions side by
+ * side. A run ends once and at once, whatever its agent still does: an abort does not wait for the agent.
  */
 export class Runs {
+  readonly #contexts: Contexts;
   readonly #ports: RunsPorts;
+  readonly #lanes = new Lanes();
   readonly #stream: ChatStream;
   readonly #news: RunNews;
-  /** By session id: the first one runs or is next, the others wait. */
-  readonly #lanes = new Map<string, Run[]>();
-  /** Sessions whose first run may start when there is room, in order of arrival. */
-  readonly #ready = new Set<string>();
-  readonly #waiters = new Map<string, Set<(ended: Ended) => void>>();
-  readonly #idleWaiters: (() => void)[] = [];
+  readonly #waits: Waits;
+  readonly #pieces: Pieces;
+  readonly #acceptance: Acceptance;
+  readonly #endings: Endings;
+  readonly #performance: Performance;
+  /** Who waits for a session to be without runs, or for all of them. */
+  readonly #idleWaiters: { readonly sessionDbId?: string; readonly resolve: () => void }[] = [];
   readonly #watchers = new Set<() => void>();
-  #active = 0;
   #isStopping = false;
 
   constructor(ports: RunsPorts) {
     this.#ports = ports;
     this.#stream = new ChatStream(ports);
     this.#news = new RunNews(ports);
+    this.#waits = new Waits(ports.timers);
+    this.#pieces = new Pieces(ports);
+    this.#contexts = new Contexts(ports);
+    this.#acceptance = new Acceptance({ ...ports, lanes: this.#lanes });
+    this.#endings = new Endings({ ...ports, lanes: this.#lanes, isStopping: () => this.#isStopping });
+    this.#performance = new Performance({
+      ...ports,
+      contexts: this.#contexts,
+      stream: this.#stream,
+      news: this.#news,
+      approve: (run, request, signal) => ports.approve(run, request, signal),
+    });
   }
 
   counts(): { active: number; queued: number } {
-    let all = 0;
-    for (const lane of this.#lanes.values()) all += lane.length;
-    return { active: this.#active, queued: all - this.#active };
+    return this.#lanes.counts();
   }
 
   /** Called after a run came, began or ended. */
@@ -73,53 +112,102 @@ export class Runs {
     return () => void this.#watchers.delete(work);
   }
 
-  isActive(sessionId: string): boolean {
-    return this.#lanes.has(sessionId);
+  isActive(sessionDbId: string): boolean {
+    return this.#lanes.of(sessionDbId).length > 0;
+  }
+
+  /** Runs that go on or wait, in the order they came; those of one session where a key is given. */
+  list(sessionKey?: string): Run[] {
+    const key = sessionKey === undefined ? undefined : this.#ports.sessions.canonical(sessionKey);
+    const runs = this.#lanes
+      .all()
+      .filter((run) => !run.isEnded && (key === undefined || run.sessionKey === key));
+    return runs.toSorted((a, b) => a.seq - b.seq);
+  }
+
+  /** What clients have been told of the answers that are going on: where the next piece begins. */
+  saying(sessionKeys: readonly string[] | "all") {
+    const running = this.list().filter(
+      ({ startedAt, sessionKey }) =>
+        startedAt !== undefined && (sessionKeys === "all" || sessionKeys.includes(sessionKey)),
+    );
+    return running.map(({ id, sessionKey, startedAt = 0 }) => {
+      return { runId: id, sessionKey, startedAt, text: this.#stream.sentText(id) };
+    });
   }
 
   /**
-   * Takes a message: it is on disk when this returns. The same key answers with the same run.
+   * A message of a chat, which may also be a word: to stop what goes on, or to begin anew.
    *
-   * @throws RpcError `conflict` same key, other message; `busy` too many wait; `unavailable` stopping
+   * @throws RpcError as {@link Runs.begin}
    */
-  send(request: SendRequest): { runId: string; status: "started" | "queued" } {
-    const { journal, sessions, clock, crypto } = this.#ports;
-    const { sessionKey, message, idempotencyKey } = request;
-    if (this.#isStopping)
-      throw new RpcError("unavailable", `Cannot send to session "${sessionKey}": the gateway is stopping`);
-    const { session, created } = sessions.ensure(sessionKey);
-    const known = journal.accepted(session.id, idempotencyKey);
-    if (known) return repeat(known, request);
-    const lane = this.#lanes.get(session.id) ?? [];
-    if (lane.length > LIMITS.runsQueuedPerSessionMax) throw tooManyWait(sessionKey);
-
-    const reply = lane.length === 0 ? "started" : "queued";
-    const id = crypto.id();
-    const stored = journal.accept({
-      id,
-      sessionId: session.id,
-      idempotencyKey,
-      reply,
-      message,
-      ts: clock.now(),
-    });
-    lane.push(createRun(stored, request, this.#ports.settings().timeoutMs));
-    this.#lanes.set(session.id, lane);
-    if (lane.length === 1) this.#ready.add(session.id);
-    this.#news.sessionChanged(sessionKey, created ? "created" : "updated");
-    this.#startReady();
-    this.#countsChanged();
-    return { runId: id, status: reply };
+  async send(asked: Asked, by?: string): Promise<Sent> {
+    const { sessions, resetTriggers } = this.#ports;
+    const session = sessions.find(asked.sessionKey);
+    const isBare = (asked.attachments ?? []).length === 0;
+    if (isBare && session && this.isActive(session.id) && isStopWord(asked.message)) {
+      const [runId] = this.abort({ sessionKey: session.key }, { reason: "request", by });
+      if (runId !== undefined) return { runId, sessionKey: session.key, status: "stopped" };
+    }
+    const word = resetWordIn(asked.message, resetTriggers());
+    if (!word) return this.#sent(await this.begin(asked));
+    const key = await this.#reset(asked, word.model);
+    if (word.rest === "" && isBare) return { sessionKey: key, status: "reset" };
+    return this.#sent(await this.begin({ ...asked, message: word.rest }));
   }
 
-  /** Stops one run or all of a session. @returns those that were stopped */
-  abort(sessionKey: string, runId: string | undefined, reason: AbortReason): string[] {
-    const session = this.#ports.sessions.find(sessionKey);
-    const lane = session ? [...(this.#lanes.get(session.id) ?? [])] : [];
-    const chosen = lane.filter((run) => runId === undefined || run.id === runId);
+  /**
+   * Takes a message: it is on disk when this resolves. The same key answers with the same run.
+   *
+   * @throws RpcError `conflict` same key, other message; `busy` too many wait; `unavailable` stopping, or the
+   *   disk takes nothing; `not_found` no such agent
+   */
+  async begin(asked: Asked): Promise<Accepted> {
+    if (this.#isStopping) throw stopping(asked.sessionKey);
+    return this.#accepted(await this.#acceptance.accept(asked));
+  }
+
+  /** Answers the last message again whose run was cut. @throws RpcError `not_found`, `conflict`, `unavailable` */
+  async retry(sessionKey: string, runId: string | undefined, owner: string): Promise<Accepted> {
+    if (this.#isStopping) throw stopping(sessionKey);
+    return this.#accepted(await this.#acceptance.retry(sessionKey, runId, owner));
+  }
+
+  /** Sums up all but the newest part of a session's context. @throws RpcError `conflict` while a run goes on */
+  async compact(session: StoredSession): Promise<{ compacted: number; kept: number }> {
+    if (this.isActive(session.id))
+      throw new RpcError("conflict", `Cannot compact session "${session.key}": a run goes on in it`);
+    const { runner, environmentOf } = this.#ports;
+    const { environment } = environmentOf(session);
+    const runtime = await runner.open(environment);
+    return this.#contexts.compact({
+      session,
+      runtime,
+      run: { id: `compact-${session.sessionId}`, seq: Number.MAX_SAFE_INTEGER, retryOf: undefined },
+      instructions: [],
+      signal: new AbortController().signal,
+      onCompaction: () => {},
+    });
+  }
+
+  /** Stops one run or all of a session. @returns those that were stopped, the first of them first */
+  abort(
+    which: { readonly sessionKey?: string; readonly runId?: string | undefined },
+    stopped: Stopped,
+  ): string[] {
+    const runs = this.list(which.sessionKey).filter(
+      ({ id }) => which.runId === undefined || id === which.runId,
+    );
     // Waiting ones first, or the end of the running one would start the next.
-    for (const run of chosen.reverse()) this.#abort(run, reason);
-    return chosen.map((run) => run.id).reverse();
+    for (const run of runs.toReversed()) this.#abort(run, stopped);
+    return runs.map((run) => run.id);
+  }
+
+  /** Stops all of a session. Resolves when that is on disk, and told. */
+  async endAll(sessionDbId: string, stopped: Stopped): Promise<void> {
+    for (const run of this.#lanes.of(sessionDbId).toReversed()) this.#abort(run, stopped);
+    if (!this.isActive(sessionDbId)) return;
+    await new Promise<void>((resolve) => this.#idleWaiters.push({ sessionDbId, resolve }));
   }
 
   /** How the run ended; waits at most `timeoutMs`. @returns undefined for a run nobody knows */
@@ -132,50 +220,79 @@ export class Runs {
     if (!stored) return undefined;
     if (stored.status !== "queued" && stored.status !== "running") return stored;
     // Its end could not be written: what the next start will say of it is true already.
-    if (!this.#lanes.get(stored.sessionId)?.some((run) => run.id === runId))
+    if (!this.#lanes.of(stored.sessionDbId).some((run) => run.id === runId))
       return { ...stored, status: "interrupted" };
-    return new Promise((resolve) => {
-      const waiters = this.#waiters.get(runId) ?? new Set();
-      this.#waiters.set(runId, waiters);
-      let stopGone: Stop = () => {};
-      const settle = (outcome: Ended | "timeout"): void => {
-        stopTimer();
-        stopGone();
-        waiters.delete(settle);
-        if (waiters.size === 0) this.#waiters.delete(runId);
-        resolve(outcome);
-      };
-      waiters.add(settle);
-      const stopTimer = this.#ports.timers.after(timeoutMs, () => settle("timeout"));
-      stopGone = onGone(() => settle("timeout"));
-    });
-  }
-
-  /** When a run that has not ended began. */
-  startedAt(runId: string): number | undefined {
-    return this.#ports.journal.find(runId)?.startedAt;
+    return this.#waits.wait(runId, timeoutMs, onGone);
   }
 
   /** Takes nothing new, gives what goes on `graceMs`, then cuts it off. Resolves when nothing runs. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    const waiting = [...this.#lanes.values()].flat().filter((run) => run.startedAt === undefined);
-    for (const run of waiting.reverse()) this.#abort(run, "shutdown");
-    if (this.#lanes.size === 0) return;
-    const idle = new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    const waiting = this.#lanes.all().filter((run) => run.startedAt === undefined);
+    for (const run of waiting.toReversed()) this.#abort(run, { reason: "shutdown" });
+    if (this.#lanes.isEmpty) return;
+    const idle = new Promise<void>((resolve) => this.#idleWaiters.push({ resolve }));
     const stopTimer = this.#ports.timers.after(graceMs, () => {
-      for (const [first] of [...this.#lanes.values()]) if (first) this.#abort(first, "shutdown");
+      for (const run of this.#lanes.all()) this.#abort(run, { reason: "shutdown" });
     });
     await idle;
     stopTimer();
   }
 
+  // --- from acceptance to the end ---
+
+  #sent({ runId, session, status }: Accepted): Sent {
+    return { runId, sessionKey: session.key, status };
+  }
+
+  #accepted(accepted: Accepted): Accepted {
+    const { session, created, wasReset, interrupts, isRepeat } = accepted;
+    if (isRepeat) return accepted;
+    if (wasReset) this.#letGo(session.key);
+    this.#news.sessionChanged(session.key, created ? "created" : wasReset ? "reset" : "updated");
+    if (interrupts) this.#abort(interrupts, { reason: "interrupted" });
+    this.#startReady();
+    this.#countsChanged();
+    return accepted;
+  }
+
+  async #reset(asked: Asked, model: string | undefined): Promise<string> {
+    const { sessions, writer, clock } = this.#ports;
+    const known = sessions.find(asked.sessionKey);
+    if (known) await this.endAll(known.id, { reason: "reset", by: asked.owner });
+    const key = await writer.write(() => {
+      const { session } = sessions.admit(asked.sessionKey, asked.session ?? {}, clock.now());
+      const fresh = sessions.resetIn(session, clock.now());
+      if (model !== undefined) sessions.patchIn(fresh, { model });
+      return session.key;
+    });
+    this.#letGo(key);
+    this.#news.sessionChanged(key, "reset");
+    return key;
+  }
+
+  /** What the agent of a session holds that began anew. */
+  #letGo(sessionKey: string): void {
+    const { runner, log } = this.#ports;
+    runner
+      .close(sessionKey)
+      .catch((error: unknown) => log.warn("agent not closed", { error: errorText(error) }));
+  }
+
+  #wakeIdle(): void {
+    const isIdle = (id: string | undefined): boolean =>
+      id === undefined ? this.#lanes.isEmpty : !this.isActive(id);
+    for (const waiter of this.#idleWaiters.splice(0)) {
+      if (isIdle(waiter.sessionDbId)) waiter.resolve();
+      else this.#idleWaiters.push(waiter);
+    }
+  }
+
   #startReady(): void {
-    for (const sessionId of this.#ready) {
-      if (this.#active >= this.#ports.settings().activeMax) return;
-      this.#ready.delete(sessionId);
-      const run = this.#lanes.get(sessionId)?.[0];
-      if (run) this.#start(run);
+    for (;;) {
+      const run = this.#lanes.next(this.#ports.activeMax());
+      if (!run) return;
+      this.#start(run);
     }
   }
 
@@ -184,122 +301,63 @@ export class Runs {
   }
 
   #start(run: Run): void {
-    const { clock, timers } = this.#ports;
-    this.#active++;
-    const startedAt = clock.now();
-    run.startedAt = startedAt;
+    const { clock, timers, journal, writer, log } = this.#ports;
+    if (run.startedAt === undefined) {
+      const startedAt = clock.now();
+      run.startedAt = startedAt;
+      // Nobody waits for this to be on disk: its end says the same and more.
+      writer
+        .write(() => journal.start(run.id, startedAt))
+        .catch((error: unknown) => log.debug("start of a run not written", { error: String(error) }));
+    }
+    run.hasStarted = true;
     this.#stream.begin(run.id);
-    run.stopTimeout = timers.after(run.timeoutMs, () => this.#abort(run, "timeout"));
-    void this.#listen(run, startedAt)
-      .catch((error: unknown) => this.#fail(run, error))
+    this.#pieces.begin(run);
+    run.stopTimeout = timers.after(run.budget.timeoutMs, () => this.#abort(run, { reason: "timeout" }));
+    this.#news.started(run);
+    void this.#performance
+      .of(run)
+      .then(() => this.#end(run, { status: "ok" }))
+      .catch((error: unknown) => {
+        if (run.isEnded) return;
+        run.controller.abort();
+        this.#end(run, { status: "error", error: this.#endings.failure(run, error) });
+      })
       .finally(() => this.#stream.state.abortedRuns.delete(run.id));
   }
 
-  /** Whatever goes wrong in here, the disk included, ends the run and not its lane. */
-  async #listen(run: Run, startedAt: number): Promise<void> {
-    const { runner, journal, sessions, settings } = this.#ports;
-    journal.start(run.id, startedAt);
-    this.#news.started(run);
-    const session = sessions.find(run.sessionKey);
-    const agent = settings().agent(session?.agentId);
-    const { runtime } = await runner.open(session?.model === undefined ? agent.models : [session.model]);
+  #abort(run: Run, { reason, by }: Stopped): void {
     if (run.isEnded) return;
-    const prompt = agent.systemPrompt ? [{ role: "system" as const, text: agent.systemPrompt }] : [];
-    const turn = {
-      runId: run.id,
-      sessionKey: run.sessionKey,
-      messages: [...prompt, ...journal.context(run)],
-    };
-    for await (const event of runtime.prompt(turn, run.controller.signal)) {
-      if (run.isEnded) return;
-      this.#hear(run, event);
-    }
-    this.#end(run, { status: "ok" });
-  }
-
-  #hear(run: Run, event: AgentEvent): void {
-    run.bytes += bytesOf(event);
-    if (run.bytes > LIMITS.runBytesMax) throw tooLong();
-    if (event.type === "text") {
-      this.#stream.append({ id: run.id, sessionKey: run.sessionKey }, event.text);
-    } else if (event.type === "thinking") {
-      run.thinking += event.text;
-    } else if (event.type === "tool_call") {
-      run.extras.push(event);
-      this.#news.toolCalled(run, event);
-    } else if (event.type === "usage") {
-      run.usage = { inputTokens: event.inputTokens, outputTokens: event.outputTokens };
-    }
-  }
-
-  #fail(run: Run, error: unknown): void {
-    if (run.isEnded) return;
-    const known = error instanceof RpcError ? failureOf(error) : this.#internal(run, error);
-    this.#end(run, { status: "error", error: known });
-  }
-
-  #internal(run: Run, error: unknown): RunFailure {
-    const failure = {
-      logged: "run failed",
-      fields: { run: run.id },
-      said: `Cannot complete run "${run.id}"`,
-    };
-    const { code, message, extra } = internalError(this.#ports, failure, error);
-    return { code, message: `${message}, log reference ${extra.ref}` };
-  }
-
-  #abort(run: Run, reason: AbortReason): void {
-    if (run.isEnded) return;
-    const { abortedRuns } = this.#stream.state;
-    if (run.startedAt !== undefined) abortedRuns.add(run.id);
+    if (run.hasStarted) this.#stream.state.abortedRuns.add(run.id);
     const error = reason === "timeout" ? { code: "timeout" as const, message: timedOut(run) } : undefined;
-    this.#end(run, { status: reason === "shutdown" ? "interrupted" : "aborted", error, reason });
+    this.#end(run, { status: reason === "shutdown" ? "interrupted" : "aborted", error, reason, by });
     run.controller.abort();
   }
 
   /** The one end of every run: on disk, then told, then the next one starts. */
-  #end(run: Run, end: Ending): void {
+  #end(run: Run, ending: Ending): void {
     if (run.isEnded) return;
     run.isEnded = true;
     run.stopTimeout();
-    const text = this.#stream.end(run.id);
-    const content = contentOf(run, text);
-    const endedAt = this.#ports.clock.now();
-    const outcome = this.#keep(run, end, { content, ts: endedAt });
-    this.#news.ended(run, outcome);
-    this.#settle(run, {
-      status: outcome.status,
-      endedAt,
-      ...(run.startedAt !== undefined && { startedAt: run.startedAt }),
-      ...(outcome.error && { error: outcome.error }),
+    this.#stream.end(run.id);
+    this.#pieces.end(run);
+    void this.#endings.keep(run, ending).then((outcome) => {
+      this.#news.ended(run, outcome);
+      const { status, error } = outcome;
+      this.#waits.settle(run.id, {
+        status,
+        endedAt: this.#ports.clock.now(),
+        ...(run.startedAt !== undefined && { startedAt: run.startedAt }),
+        ...(error && { error }),
+        ...(ending.reason && { stoppedBy: ending.by ?? ending.reason }),
+      });
+      this.#lanes.leave(run, run.hasStarted);
+      if (this.#isStopping)
+        for (const next of this.#lanes.all()) if (!next.hasStarted) this.#abort(next, { reason: "shutdown" });
+      this.#news.sessionChanged(run.sessionKey, "updated");
+      this.#wakeIdle();
+      this.#startReady();
+      this.#countsChanged();
     });
-    this.#leaveLane(run);
-  }
-
-  /** Writes the end down. If the disk refuses it, those who wait must hear that, and not that all is well. */
-  #keep(run: Run, end: Ending, what: Pick<RunEnd, "content" | "ts">): Outcome {
-    const { status, error } = end;
-    try {
-      return { ...end, message: this.#ports.journal.end(run, { status, error, ...what }) };
-    } catch (refusal) {
-      return { status: "error", error: this.#internal(run, refusal), message: undefined };
-    }
-  }
-
-  #settle(run: Run, ended: Ended): void {
-    for (const settle of [...(this.#waiters.get(run.id) ?? [])]) settle(ended);
-  }
-
-  #leaveLane(run: Run): void {
-    const lane = this.#lanes.get(run.sessionId)?.filter((other) => other !== run) ?? [];
-    if (lane.length > 0) this.#lanes.set(run.sessionId, lane);
-    else this.#lanes.delete(run.sessionId);
-    if (run.startedAt !== undefined) {
-      this.#active--;
-      if (lane.length > 0) this.#ready.add(run.sessionId);
-    }
-    if (this.#lanes.size === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
-    this.#startReady();
-    this.#countsChanged();
   }
 }

@@ -1,10 +1,13 @@
 import { RpcError } from "../../contract/errors.ts";
 import type { Publish } from "../../feature.ts";
-import type { Clock, Crypto, Database, SqlRow } from "../../ports.ts";
+import type { Clock, Crypto, Database } from "../../ports.ts";
 import type { Session, sessionsContract } from "./contract.ts";
+import { agentOf, type KeyConfig, kindOf, mainKeyOf } from "./keys.ts";
+import { isResetDue, type ResetConfig, resetRuleOf } from "./resets.ts";
+import { toWire } from "./show.ts";
+import { prepareSessions, type SessionStatements, type StoredSession, toStored } from "./stored.ts";
 
-/** A session as it is stored; whether it is active is known elsewhere. */
-export type StoredSession = Omit<Session, "active">;
+export type { StoredSession } from "./stored.ts";
 
 export interface SessionOptions {
   readonly label?: string | undefined;
@@ -12,113 +15,199 @@ export interface SessionOptions {
   readonly model?: string | undefined;
 }
 
-export interface SessionFilter {
-  readonly limit: number;
-  readonly search?: string | undefined;
-  readonly agentId?: string | undefined;
-}
-
-interface SessionsPorts {
+export interface SessionsPorts {
   readonly db: Database;
   readonly clock: Clock;
   readonly crypto: Crypto;
   readonly publish: Publish<(typeof sessionsContract)["events"]>;
   readonly keepMax: () => number;
+  /** The configuration's section `session`. */
+  readonly config: () => Omit<KeyConfig, "defaultAgent"> & ResetConfig;
   /** The agent of a session nobody gave one. */
   readonly defaultAgent: () => string;
+  /** Is there an agent of this id in the configuration? */
+  readonly isAgent: (agentId: string) => boolean;
   /** Is a run of this session going on or waiting? */
-  readonly isActive: (sessionId: string) => boolean;
+  readonly isActive: (id: string) => boolean;
 }
 
-/** The sessions on disk, and the word about their changes. */
+/** A session that a message is for, as it is after {@link Sessions.admit}. */
+export interface Admitted {
+  readonly session: StoredSession;
+  readonly created: boolean;
+  /** It began anew: what its agent holds is to be let go. */
+  readonly wasReset: boolean;
+}
+
+/** What {@link Sessions.patchIn} may change. */
+export type SessionChange = Partial<Pick<StoredSession, "agentId" | "settings">> & {
+  readonly label?: string | null | undefined;
+  readonly model?: string | null | undefined;
+};
+
+/**
+ * The sessions on disk, and the word about their changes. What ends in `In`, and `admit`, is called inside a
+ * work of the writer; the rest only reads.
+ */
 export class Sessions {
   readonly #ports: SessionsPorts;
-  readonly #sql: ReturnType<typeof prepare>;
+  readonly #sql: SessionStatements;
 
   constructor(ports: SessionsPorts) {
     this.#ports = ports;
-    this.#sql = prepare(ports.db);
+    this.#sql = prepareSessions(ports.db);
   }
 
   count(): number {
     return Number(this.#sql.count.get()?.["n"] ?? 0);
   }
 
-  /** The last used first, and how many fit the filter in all. */
-  list({ limit, search, agentId }: SessionFilter): { sessions: Session[]; total: number } {
-    const like = `%${(search ?? "").replace(/[\\%_]/g, "\\$&")}%`;
-    const agent = agentId ?? null;
-    const rows = this.#sql.list.all(like, like, agent, agent, limit);
-    const total = Number(this.#sql.listCount.get(like, like, agent, agent)?.["n"] ?? 0);
-    return { sessions: rows.map((row) => this.show(toSession(row))), total };
+  /** What routes to sessions depend on. */
+  keyConfig(): KeyConfig {
+    return { ...this.#ports.config(), defaultAgent: this.#ports.defaultAgent() };
+  }
+
+  /** `main` is the default agent's own session; any other key is what it is. */
+  canonical(key: string): string {
+    if (key !== "main") return key;
+    return mainKeyOf({ scope: this.#ports.config().scope, defaultAgent: this.#ports.defaultAgent() });
   }
 
   find(key: string): StoredSession | undefined {
-    const row = this.#sql.find.get(key);
-    return row && toSession(row);
+    const row = this.#sql.find.get(this.canonical(key));
+    return row && toStored(row);
   }
 
-  /** The session of this key, made if there is none. @throws RpcError `busy` when too many are kept */
-  ensure(key: string, options: SessionOptions = {}): { session: StoredSession; created: boolean } {
+  byId(id: string): StoredSession | undefined {
+    const row = this.#sql.byId.get(id);
+    return row && toStored(row);
+  }
+
+  bySessionId(sessionId: string): StoredSession | undefined {
+    const row = this.#sql.bySessionId.get(sessionId);
+    return row && toStored(row);
+  }
+
+  byLabel(label: string): StoredSession | undefined {
+    const row = this.#sql.byLabel.get(label);
+    return row && toStored(row);
+  }
+
+  /**
+   * The session of this key, made when there is none, begun anew when that is due. `options` are for one
+   * that is made.
+   *
+   * @throws RpcError `busy` when too many are kept, `not_found` for an agent nobody configured, `conflict`
+   *   for a label that another has
+   */
+  admit(key: string, options: SessionOptions, ts: number): Admitted {
     const known = this.find(key);
-    if (known) return { session: known, created: false };
+    if (!known)
+      return { session: this.#create(this.canonical(key), options, ts), created: true, wasReset: false };
+    if (!this.#isResetDue(known, ts)) return { session: known, created: false, wasReset: false };
+    return { session: this.resetIn(known, ts), created: false, wasReset: true };
+  }
+
+  /** Begins the session anew. What was said stays on disk and can be found; settings, label and model stay. */
+  resetIn(session: StoredSession, ts: number): StoredSession {
+    const newest = Number(this.#sql.newestMessage.get(session.id)?.["id"] ?? 0);
+    this.#sql.reset.run(this.#ports.crypto.id(), newest, newest, ts, session.id);
+    return this.#afterWrite(session.id);
+  }
+
+  /** @throws RpcError `not_found`, `conflict`: as {@link Sessions.admit} */
+  patchIn(session: StoredSession, change: SessionChange): StoredSession {
+    const { agentId = session.agentId, settings = session.settings } = change;
+    const { label = session.label ?? null, model = session.model ?? null } = change;
+    if (agentId !== session.agentId) this.#checkAgent(session.key, agentId, "change");
+    if (label !== null) this.#checkLabel(session.key, label);
+    this.#sql.patch.run(agentId, label, model, JSON.stringify(settings), session.id);
+    return this.#afterWrite(session.id);
+  }
+
+  removeIn(id: string): void {
+    this.#sql.remove.run(id);
+  }
+
+  /** Tells clients how the session is now. */
+  announce(key: string, action: "created" | "updated" | "reset" | "deleted"): void {
+    const known = this.canonical(key);
+    if (action === "deleted") {
+      this.#ports.publish("sessions.changed", { key: known, action }, { key: known });
+      return;
+    }
+    const stored = this.find(known);
+    if (!stored) return;
+    this.#ports.publish(
+      "sessions.changed",
+      { key: known, action, session: this.show(stored) },
+      { key: known },
+    );
+  }
+
+  /** Is a run of this session going on or waiting? */
+  isActive(id: string): boolean {
+    return this.#ports.isActive(id);
+  }
+
+  /** Is it the main session of an agent that is configured, or everybody's? */
+  isMain(key: string): boolean {
+    const agentId = agentOf(key);
+    return kindOf(key) === "main" && (agentId === undefined || this.#ports.isAgent(agentId));
+  }
+
+  isAgent(agentId: string): boolean {
+    return this.#ports.isAgent(agentId);
+  }
+
+  /** The session with what is known of it only now. */
+  show(session: StoredSession): Session {
+    return toWire(session, this.#ports.isActive(session.id));
+  }
+
+  #isResetDue(session: StoredSession, ts: number): boolean {
+    if (session.messages === 0 || this.#ports.isActive(session.id)) return false;
+    const rule = resetRuleOf(session.key, this.#ports.config());
+    return isResetDue(rule, { lastMs: session.updatedAtMs, ts }, this.#ports.clock);
+  }
+
+  #create(key: string, options: SessionOptions, ts: number): StoredSession {
+    const agentId = agentOf(key) ?? options.agentId ?? this.#ports.defaultAgent().toLowerCase();
+    this.#checkAgent(key, options.agentId ?? agentId, "create");
+    this.#checkAgent(key, agentId, "create");
+    const { label = null, model = null } = options;
+    if (label !== null) this.#checkLabel(key, label);
     const keepMax = this.#ports.keepMax();
     if (this.count() >= keepMax) {
       throw new RpcError("busy", `Cannot create session "${key}": ${keepMax} are kept already`, {
         details: { bound: keepMax },
       });
     }
-    const now = this.#ports.clock.now();
-    const { label = null, agentId = this.#ports.defaultAgent(), model = null } = options;
-    this.#sql.insert.run(this.#ports.crypto.id(), key, agentId, label, model, now, now);
-    const session = this.find(key);
-    if (!session) throw new Error("session not found after its insert");
-    return { session, created: true };
+    const { crypto } = this.#ports;
+    const id = crypto.id();
+    this.#sql.insert.run(id, key, crypto.id(), agentId, label, model, ts, ts);
+    return this.#afterWrite(id);
   }
 
-  /** @returns false when there was none */
-  remove(key: string): boolean {
-    const { changes } = this.#sql.remove.run(key);
-    if (changes > 0) this.#ports.publish("sessions.changed", { key, action: "deleted" }, { key });
-    return changes > 0;
+  #checkAgent(key: string, agentId: string, verb: string): void {
+    const named = agentOf(key);
+    if (named !== undefined && named !== agentId) {
+      throw new RpcError("conflict", `Cannot ${verb} session "${key}": its key names agent "${named}"`);
+    }
+    // In a key, an id stands as the configuration's is in lower case: no two keys for one agent.
+    if (agentId === agentId.toLowerCase() && this.#ports.isAgent(agentId)) return;
+    throw new RpcError("not_found", `Cannot ${verb} session "${key}": no agent "${agentId}" is configured`);
   }
 
-  /** Tells clients how the session is now. */
-  announce(key: string, action: "created" | "updated"): void {
-    const stored = this.find(key);
-    if (stored) this.#ports.publish("sessions.changed", { key, action, session: this.show(stored) }, { key });
+  #checkLabel(key: string, label: string): void {
+    const other = this.byLabel(label);
+    if (!other || other.key === key) return;
+    throw new RpcError("conflict", `Cannot give session "${key}" label "${label}": "${other.key}" has it`);
   }
 
-  /** The session with what is known of it only now. */
-  show(session: StoredSession): Session {
-    return { ...session, active: this.#ports.isActive(session.id) };
+  #afterWrite(id: string): StoredSession {
+    const session = this.byId(id);
+    if (!session) throw new Error("session not found after it was written");
+    return session;
   }
-}
-
-function prepare(db: Database) {
-  const filter = "(key LIKE ? ESCAPE '\\' OR label LIKE ? ESCAPE '\\') AND (? IS NULL OR agent_id = ?)";
-  return {
-    count: db.prepare("SELECT count(*) AS n FROM sessions"),
-    list: db.prepare(`SELECT * FROM sessions WHERE ${filter} ORDER BY updated_at DESC, rowid DESC LIMIT ?`),
-    listCount: db.prepare(`SELECT count(*) AS n FROM sessions WHERE ${filter}`),
-    find: db.prepare("SELECT * FROM sessions WHERE key = ?"),
-    insert: db.prepare(
-      "INSERT INTO sessions (id, key, agent_id, label, model, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    ),
-    remove: db.prepare("DELETE FROM sessions WHERE key = ?"),
-  };
-}
-
-function toSession(row: SqlRow): StoredSession {
-  const { label, model } = row;
-  return {
-    key: String(row["key"]),
-    id: String(row["id"]),
-    agentId: String(row["agent_id"]),
-    ...(typeof label === "string" && { label }),
-    ...(typeof model === "string" && { model }),
-    createdAtMs: Number(row["created_at"]),
-    updatedAtMs: Number(row["updated_at"]),
-    messages: Number(row["messages"]),
-  };
 }

@@ -26,6 +26,12 @@ const Status = once(() =>
       confirmWithinMs: z.int().optional().describe("a change is undone after this time unless confirmed"),
       warnings: z.array(z.string()),
     }),
+    storage: z.strictObject({
+      path: z.string(),
+      bytes: z.int(),
+      movedAside: z.string().optional().describe("an older database that could not be read, as it was"),
+      problem: z.string().optional().describe("why nothing can be written at present"),
+    }),
     stateDir: z.string(),
     model: z.string().describe("what a session without a model of its own is answered by"),
     sessions: z.int(),

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { createEchoRuntime } from "../../../src/agents/echo.ts";
 import type { Timers } from "../../../src/ports.ts";
 import { createFakeTime } from "../../support/time.ts";
-import { listen, textOf, turnOf } from "./kit.ts";
+import { listen, message, textOf, turnOf } from "./kit.ts";
 
 /** Timers that never wait and add up what was asked for. */
 function createQuickTimers(): { timers: Timers; waitedMs: () => number } {
@@ -24,7 +24,7 @@ function createQuickTimers(): { timers: Timers; waitedMs: () => number } {
 
 test("the last message of the user comes back word by word", async () => {
   const { timers, waitedMs } = createQuickTimers();
-  const turn = turnOf("first", { role: "assistant", text: "You said: first" }, "Is anybody home?");
+  const turn = turnOf("first", message("assistant", "You said: first"), "Is anybody home?");
   const { events, error } = await listen(createEchoRuntime(timers), turn);
   expect(error).toBeUndefined();
   expect(events).toEqual([
@@ -42,6 +42,26 @@ test.each(["  two  spaces\n\nand lines\t", "ohne-Zwischenraum", "👩‍👩‍�
     expect(text).toBe(`You said: ${said}`);
   },
 );
+
+test.each([
+  ["look", 2, "You said: look (2 images)"],
+  ["look\n", 1, "You said: look (1 image)"],
+  ["", 3, "You said: (3 images)"],
+])("%j with %d images", async (said, count, answer) => {
+  const image = { type: "image", mimeType: "image/png", data: "aGk=" } as const;
+  const turn = turnOf(message("user", said, ...Array.from({ length: count }, () => image)));
+  const { text } = await listen(createEchoRuntime(createQuickTimers().timers), turn);
+  expect(text).toBe(answer);
+});
+
+test("what looks like a command is only said back", async () => {
+  const { events, text } = await listen(
+    createEchoRuntime(createQuickTimers().timers),
+    turnOf('tool read {"path":"x"}'),
+  );
+  expect(text).toBe('You said: tool read {"path":"x"}');
+  expect(new Set(events.map(({ type }) => type))).toEqual(new Set(["text", "usage", "end"]));
+});
 
 test("nothing said is answered too", async () => {
   const { text } = await listen(createEchoRuntime(createQuickTimers().timers), turnOf(" \n"));

@@ -7,7 +7,7 @@ const { timers, clock } = createFakeTime(Date.UTC(2026, 0, 1));
 const MIB = 1024 * 1024;
 
 function exchangeOver(fetch: FetchLike, signal = never()): Exchange {
-  return new Exchange(signal, { fetch, apiKey: undefined, timers, clock });
+  return new Exchange(signal, { fetch, headers: {}, timers, clock });
 }
 
 test.each([
@@ -123,7 +123,7 @@ test("bytes that come after the end set no timer", async () => {
   const { body } = endless(Uint8Array.of(0x0a));
   const ports = {
     fetch: async () => new Response(body),
-    apiKey: undefined,
+    headers: {},
     timers: time.timers,
     clock: time.clock,
   };

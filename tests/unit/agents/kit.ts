@@ -1,5 +1,15 @@
+import type { ChatModel, ModelEvent, ModelRequest } from "../../../src/agents/model.ts";
 import { RpcError } from "../../../src/contract/errors.ts";
-import type { AgentEvent, AgentMessage, AgentRuntime, AgentTurn, Clock, Timers } from "../../../src/ports.ts";
+import type {
+  AgentEnvironment,
+  AgentEvent,
+  AgentMessage,
+  AgentPart,
+  AgentRuntime,
+  AgentTurn,
+  Clock,
+  Timers,
+} from "../../../src/ports.ts";
 
 /** The system's own time, for what really waits. */
 export const realTimers: Timers = {
@@ -13,39 +23,86 @@ export const realTimers: Timers = {
   },
 };
 
-export const realClock: Clock = { now: () => Date.now(), elapsed: () => performance.now() };
+export const realClock: Clock = {
+  now: () => Date.now(),
+  elapsed: () => performance.now(),
+  dayStart: (ms) => ms - (ms % 86_400_000),
+};
 
-export function turnOf(...messages: (string | AgentMessage)[]): AgentTurn {
-  const all = messages.map((said) =>
-    typeof said === "string" ? { role: "user" as const, text: said } : said,
-  );
-  return { runId: "run-1", sessionKey: "main", messages: all };
+export function message(role: AgentMessage["role"], ...parts: (string | AgentPart)[]): AgentMessage {
+  return {
+    role,
+    parts: parts.map((part) => (typeof part === "string" ? { type: "text" as const, text: part } : part)),
+  };
 }
 
-export interface Heard {
-  readonly events: AgentEvent[];
+const toMessages = (said: readonly (string | AgentMessage)[]): AgentMessage[] =>
+  said.map((one) => (typeof one === "string" ? message("user", one) : one));
+
+/** A turn that nobody joins and every tool of which is allowed. */
+export function turnOf(...messages: (string | AgentMessage)[]): AgentTurn {
+  return {
+    runId: "run-1",
+    messages: toMessages(messages),
+    steered: () => [],
+    approve: () => Promise.resolve("allow_once"),
+    remember: () => {},
+  };
+}
+
+export function requestOf(...messages: (string | AgentMessage)[]): ModelRequest {
+  return { messages: toMessages(messages), tools: [], states: [] };
+}
+
+export function environmentOf(...models: string[]): AgentEnvironment {
+  return {
+    sessionKey: "agent:main:main",
+    sessionId: "session-1",
+    agentId: "main",
+    models,
+    workspace: "/tmp",
+    env: {},
+    tools: {},
+  };
+}
+
+export interface Heard<E = AgentEvent> {
+  readonly events: E[];
   readonly text: string;
   readonly error: unknown;
 }
 
 /** All that an agent says, and what it throws. */
-export async function listen(
+export function listen(
   runtime: AgentRuntime,
   turn = turnOf("hello"),
   signal = never(),
-): Promise<Heard> {
-  const events: AgentEvent[] = [];
+): Promise<Heard<AgentEvent>> {
+  return collect(runtime.prompt(turn, signal));
+}
+
+/** All that one call of a model says, and what it throws. */
+export function ask(
+  model: ChatModel,
+  request = requestOf("hello"),
+  signal = never(),
+): Promise<Heard<ModelEvent>> {
+  return collect(model.complete(request, signal));
+}
+
+async function collect<E extends { readonly type: string }>(said: AsyncIterable<E>): Promise<Heard<E>> {
+  const events: E[] = [];
   let error: unknown;
   try {
-    for await (const event of runtime.prompt(turn, signal)) events.push(event);
+    for await (const event of said) events.push(event);
   } catch (thrown) {
     error = thrown;
   }
   return { events, text: textOf(events), error };
 }
 
-export function textOf(events: readonly AgentEvent[]): string {
-  return events.map((event) => (event.type === "text" ? event.text : "")).join("");
+export function textOf(events: readonly { readonly type: string; readonly text?: unknown }[]): string {
+  return events.map((event) => (event.type === "text" ? String(event.text) : "")).join("");
 }
 
 export function never(): AbortSignal {

@@ -4,28 +4,37 @@ import { startOpenAiServer } from "../../support/openai-server.ts";
 const RUNTIME = new URL("../../../src/agents/runtime.ts", import.meta.url).pathname;
 const DETECT = new URL("../../../src/agents/detect.ts", import.meta.url).pathname;
 
-/** Runs in its own process: what is loaded after importing, after opening, after the first prompt. */
+/** Runs in its own process: what is loaded after importing, after opening, after the first prompts. */
 const PROGRAM = `
   const { createRunner } = await import(${JSON.stringify(RUNTIME)});
   const { createDetector } = await import(${JSON.stringify(DETECT)});
-  const loaded = () => Object.keys(require.cache).filter((path) => path.includes("/node_modules/openai/")).length;
+  const loaded = (name) => Object.keys(require.cache).some((path) => path.includes("/node_modules/" + name + "/"));
   const timers = { after: (ms, work) => { const t = setTimeout(work, ms); return () => clearTimeout(t); } };
-  const clock = { now: Date.now, elapsed: performance.now };
-  const config = () => ({ models: { providers: { test: { baseUrl: process.env.TEST_URL } } } });
-  const detect = createDetector({ env: {}, fetch, timers, ollamaUrl: new URL(process.env.TEST_URL).origin });
-  const runner = createRunner({ config, env: {}, detect, fetch, timers, clock });
-  const echo = (await runner.open([])).runtime;
-  const turn = { runId: "r", sessionKey: "s", messages: [{ role: "user", text: "hello" }] };
+  const clock = { now: Date.now, elapsed: () => performance.now() };
+  const url = process.env.TEST_URL;
+  const providers = { test: { baseUrl: url }, other: { baseUrl: url, api: "anthropic-messages" } };
+  const config = () => ({ models: { providers } });
+  const detect = createDetector({ env: {}, fetch, timers, ollamaUrl: new URL(url).origin });
+  const tools = { open: async () => ({ specs: [] }) };
+  const log = { warn() {} };
+  const runner = createRunner({ config, env: {}, detect, fetch, timers, clock, log, tools, acp: {} });
+  const open = (...models) => runner.open({ sessionKey: "s", models, tools: {} });
+  const messages = [{ role: "user", parts: [{ type: "text", text: "hello" }] }];
+  const turn = { runId: "r", messages, steered: () => [] };
   const say = async (runtime) => {
     const texts = [];
-    for await (const { text } of runtime.prompt(turn, new AbortController().signal)) texts.push(text);
+    try {
+      for await (const { text } of runtime.prompt(turn, new AbortController().signal)) texts.push(text);
+    } catch (error) { texts.push(error.code); }
     return texts.join("");
   };
-  const { runtime } = await runner.open(["test/m"]);
-  console.log(JSON.stringify([await say(echo), loaded(), await say(runtime), loaded() > 0]));
+  const [echo, test, other] = [await open(), await open("test/m"), await open("other/m")];
+  const both = () => [loaded("openai"), loaded("@anthropic-ai/sdk")];
+  const lines = [await say(echo), both(), await say(test), both(), await say(other), both()];
+  console.log(JSON.stringify(lines));
 `;
 
-test("the library is loaded by the first prompt that needs it, not before", async () => {
+test("each library is loaded by the first prompt that needs it, not before", async () => {
   const server = await startOpenAiServer();
   const child = Bun.spawn([process.execPath, "--eval", PROGRAM], {
     env: { ...process.env, TEST_URL: server.url },
@@ -33,5 +42,12 @@ test("the library is loaded by the first prompt that needs it, not before", asyn
   });
   const output = await new Response(child.stdout).text();
   await server.stop();
-  expect(JSON.parse(output)).toEqual(["You said: hello", 0, "Heard: hello", true]);
+  expect(JSON.parse(output)).toEqual([
+    "You said: hello",
+    [false, false],
+    "Heard: hello",
+    [true, false],
+    "not_found",
+    [true, true],
+  ]);
 });

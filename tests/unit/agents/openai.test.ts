@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
-import { createOpenAiProvider, type OpenAiEndpoint } from "../../../src/agents/openai.ts";
-import type { AgentRuntime } from "../../../src/ports.ts";
+import type { Endpoint, ModelSettings } from "../../../src/agents/endpoint.ts";
+import type { ChatModel } from "../../../src/agents/model.ts";
+import { createOpenAiProvider } from "../../../src/agents/openai.ts";
 import {
   type Behaviour,
   type OpenAiServer,
@@ -8,7 +9,7 @@ import {
   startOpenAiServer,
 } from "../../support/openai-server.ts";
 import { createFakeTime } from "../../support/time.ts";
-import { faultOf, listen, never, realClock, realTimers, textOf, turnOf } from "./kit.ts";
+import { ask, faultOf, message, never, realClock, realTimers, requestOf, textOf } from "./kit.ts";
 
 const KEY = "sk-test-0123456789abcdef";
 const running: OpenAiServer[] = [];
@@ -23,19 +24,22 @@ async function start(options: OpenAiServerOptions = {}): Promise<OpenAiServer> {
   return server;
 }
 
-function agentOf(
-  server: OpenAiServer,
-  more: Partial<OpenAiEndpoint> = {},
-  model = "some/model",
-): AgentRuntime {
+const settingsOf = (model: string, more: Partial<ModelSettings> = {}): ModelSettings => ({
+  model,
+  contextWindow: 32_768,
+  seesImages: true,
+  ...more,
+});
+
+function agentOf(server: OpenAiServer, more: Partial<Endpoint> = {}, model = "some/model"): ChatModel {
   const endpoint = { provider: "test", baseUrl: server.url, ...more };
-  return createOpenAiProvider(endpoint, { fetch, timers: realTimers, clock: realClock })(model);
+  return createOpenAiProvider(endpoint, { fetch, timers: realTimers, clock: realClock })(settingsOf(model));
 }
 
 async function answered(behaviour: Behaviour, options: OpenAiServerOptions = {}) {
   const server = await start(options);
   server.queue(behaviour);
-  const heard = await listen(agentOf(server));
+  const heard = await ask(agentOf(server));
   return { ...heard, host: new URL(server.url).host };
 }
 
@@ -44,7 +48,7 @@ test("a streamed answer arrives in order and whole, however its bytes are split"
   const text = ["Grüße, ", "世界 ", "👩‍👩‍👧‍👦", ' and "quotes"\n'];
   const usage = { prompt_tokens: 12, completion_tokens: 34, total_tokens: 46 };
   server.queue({ kind: "answer", thinking: ["hm ", "…"], text, usage });
-  const { events, error } = await listen(agentOf(server));
+  const { events, error } = await ask(agentOf(server));
   expect(error).toBeUndefined();
   expect(events).toEqual([
     { type: "thinking", text: "hm " },
@@ -57,9 +61,9 @@ test("a streamed answer arrives in order and whole, however its bytes are split"
 
 test("the request carries the conversation, the model's whole name and the wish for usage", async () => {
   const server = await start();
-  const system = { role: "system" as const, text: "Be brief" };
-  const said = { role: "assistant" as const, text: "Hi" };
-  await listen(agentOf(server), turnOf(system, "hello", said, "again"));
+  const system = message("system", "Be brief");
+  const said = message("assistant", "Hi");
+  await ask(agentOf(server), requestOf(system, "hello", said, "again"));
   expect(server.requests[0]?.body).toEqual({
     model: "some/model",
     stream: true,
@@ -75,7 +79,7 @@ test("the request carries the conversation, the model's whole name and the wish 
 
 test("the server is told the key and nothing about this machine", async () => {
   const server = await start({ apiKey: KEY });
-  const { error } = await listen(agentOf(server, { apiKey: KEY }));
+  const { error } = await ask(agentOf(server, { apiKey: KEY }));
   expect(error).toBeUndefined();
   const { headers = {} } = server.requests[0] ?? {};
   expect(Object.keys(headers).toSorted()).toEqual([
@@ -93,7 +97,7 @@ test("the server is told the key and nothing about this machine", async () => {
 
 test("without a key no credential is sent", async () => {
   const server = await start();
-  await listen(agentOf(server));
+  await ask(agentOf(server));
   expect(server.requests[0]?.headers).not.toHaveProperty("authorization");
 });
 
@@ -105,7 +109,7 @@ test("the library reads nothing from the environment", async () => {
   const before = names.map((name) => process.env[name]);
   for (const name of names) process.env[name] = "canary: canary";
   try {
-    const { error } = await listen(agentOf(server));
+    const { error } = await ask(agentOf(server));
     expect(error).toBeUndefined();
   } finally {
     for (const [at, name] of names.entries()) {
@@ -117,10 +121,184 @@ test("the library reads nothing from the environment", async () => {
   expect(JSON.stringify(server.requests[0])).not.toContain("canary");
 });
 
+// --- tools and images ---
+
+const call = (id: string, name: string, args: string, more: object = {}) =>
+  ({ type: "tool_call", id, name, args, ...more }) as const;
+
+test("tools, their calls with answers and images go out as the interface has them", async () => {
+  const server = await start();
+  const image = { type: "image", mimeType: "image/png", data: "aGk=" } as const;
+  const tool = { name: "files__read", description: "Reads", inputSchema: { type: "object" } };
+  const request = {
+    messages: [
+      message("user", "look", image),
+      message(
+        "assistant",
+        "Let me see. ",
+        call("a", "files__read", '{"path":"x"}', { result: "X" }),
+        call("b", "files__read", "", { result: "no", isError: true }),
+        "Both read. ",
+        call("a", "odd name!", "not json"),
+      ),
+      message("user", "and?"),
+    ],
+    tools: [tool],
+    states: [{ ref: "other/model", answer: "not ours" }],
+  };
+  const { error } = await ask(agentOf(server), request);
+  expect(error).toBeUndefined();
+  const sent = (id: string, name: string, args: string) => ({
+    id,
+    type: "function",
+    function: { name, arguments: args },
+  });
+  expect(server.requests[0]?.body).toMatchObject({
+    tools: [
+      {
+        type: "function",
+        function: { name: "files__read", description: "Reads", parameters: { type: "object" } },
+      },
+    ],
+    messages: [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "look" },
+          { type: "image_url", image_url: { url: "data:image/png;base64,aGk=" } },
+        ],
+      },
+      {
+        role: "assistant",
+        content: "Let me see. ",
+        tool_calls: [sent("a", "files__read", '{"path":"x"}'), sent("b", "files__read", "{}")],
+      },
+      { role: "tool", tool_call_id: "a", content: "X" },
+      { role: "tool", tool_call_id: "b", content: "no" },
+      {
+        role: "assistant",
+        content: "Both read. ",
+        tool_calls: [sent("a_2", "odd_name_", '{"text":"not json"}')],
+      },
+      { role: "tool", tool_call_id: "a_2", content: "cut off" },
+      { role: "user", content: "and?" },
+    ],
+  });
+});
+
+test("a model that sees no images is told there was one", async () => {
+  const server = await start();
+  const model = createOpenAiProvider(
+    { provider: "test", baseUrl: server.url },
+    { fetch, timers: realTimers, clock: realClock },
+  )(settingsOf("m", { seesImages: false, maxTokens: 77 }));
+  const image = { type: "image", mimeType: "image/png", data: "aGk=" } as const;
+  await ask(model, requestOf(message("user", "look", image)));
+  expect(server.requests[0]?.body).toMatchObject({
+    max_tokens: 77,
+    messages: [{ role: "user", content: "look\n[an image that this model cannot see]" }],
+  });
+});
+
+test.each([
+  "registry.example/library/m does not support tools",
+  '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+  "`tool calling` is not supported with this model",
+])("a model that refuses tools (%s) is asked without, from then on at once", async (words) => {
+  const server = await start({ toolless: { plain: words } });
+  const provider = createOpenAiProvider(
+    { provider: "home", baseUrl: server.url },
+    { fetch, timers: realTimers, clock: realClock },
+  );
+  const request = {
+    ...requestOf("hello"),
+    tools: [{ name: "t", description: "", inputSchema: { type: "object" } }],
+  };
+  for (const model of ["plain", "plain", "able"]) {
+    const { text, error } = await ask(provider(settingsOf(model)), request);
+    expect({ text, error }).toEqual({ text: "Heard: hello", error: undefined });
+  }
+  expect(server.requests.map(({ model, body }) => [model, "tools" in body])).toEqual([
+    ["plain", true],
+    ["plain", false],
+    ["plain", false],
+    ["able", true],
+  ]);
+});
+
+test("what a server adds to its calls and its reasoning comes back with the tools' answers", async () => {
+  const server = await start();
+  const delta = {
+    reasoning_content: "hm",
+    tool_calls: [
+      { index: 0, id: "c1", function: { name: "look", arguments: "{}" }, extra_content: { sign: "s" } },
+    ],
+  };
+  const chunks = [{ delta }, { delta: {}, finish_reason: "tool_calls" }];
+  const body = chunks.map((choice) => `data: ${JSON.stringify({ choices: [choice] })}\n\n`).join("");
+  server.queue({ kind: "raw", body: `${body}data: [DONE]\n\n` });
+  const model = agentOf(server);
+  const { events } = await ask(model);
+  const states = events.flatMap((event) => (event.type === "state" ? [event.state] : []));
+  expect(states).toHaveLength(1);
+  const messages = [
+    message("user", "hello"),
+    message("assistant", call("c1", "look", "{}", { result: "r" })),
+  ];
+  await ask(model, { messages, tools: [], states });
+  expect(server.requests[1]?.body).toMatchObject({
+    messages: [
+      {},
+      { reasoning_content: "hm", tool_calls: [{ id: "c1", extra_content: { sign: "s" } }] },
+      { role: "tool" },
+    ],
+  });
+  await ask(agentOf(server, {}, "another"), { messages, tools: [], states });
+  expect(JSON.stringify(server.requests[2]?.body)).not.toMatch(/reasoning|sign/);
+});
+
+test("what the server had kept of the input is told", async () => {
+  const usage = {
+    prompt_tokens: 100,
+    completion_tokens: 5,
+    total_tokens: 105,
+    prompt_tokens_details: { cached_tokens: 64 },
+  };
+  const { events } = await answered({ kind: "answer", text: ["a"], usage });
+  expect(events).toContainEqual({ type: "usage", inputTokens: 100, outputTokens: 5, cachedTokens: 64 });
+});
+
+test.each([
+  "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+  "Your input exceeds the context window of this model. Please adjust your input and try again.",
+  "the request exceeds the available context size, try increasing it",
+  "prompt too long; exceeded max context length by 77 tokens",
+  "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+  "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+  "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+  "Please reduce the length of the messages or completion.",
+  "too many tokens",
+])("an overflow in the words %j is too_large", async (words) => {
+  const { error } = await answered({ kind: "status", status: 400, message: words });
+  expect(faultOf(error).code).toBe("too_large");
+});
+
+test("an overflow is known by its code, by its status and in the stream too", async () => {
+  const coded = JSON.stringify({ error: { message: "no", code: "context_length_exceeded" } });
+  const headers = { "content-type": "application/json" };
+  const byCode = await answered({ kind: "status", status: 400, headers, body: coded });
+  const byStatus = await answered({ kind: "status", status: 413, body: "<h1>Too Large</h1>" });
+  const inStream = await answered({ kind: "raw", body: `data: ${coded}\n\n` });
+  for (const { error } of [byCode, byStatus, inStream]) expect(faultOf(error).code).toBe("too_large");
+  expect(faultOf(byCode.error).message).toBe(
+    'Cannot use model "test/some/model": the conversation is longer than it can read: no',
+  );
+});
+
 test("both names of reasoning are thinking", async () => {
   const server = await start();
   server.queue({ kind: "answer", thinking: ["so"], thinkingField: "reasoning", text: ["yes"] });
-  const { events } = await listen(agentOf(server));
+  const { events } = await ask(agentOf(server));
   expect(events.slice(0, 2)).toEqual([
     { type: "thinking", text: "so" },
     { type: "text", text: "yes" },
@@ -134,7 +312,7 @@ test("tool calls whose pieces come mixed are put together, one event each", asyn
     { id: "call_b", name: "list", args: '{"dir":"~","depth":2,"name":"ü"}' },
   ];
   server.queue({ kind: "answer", text: ["Looking. "], toolCalls });
-  const { events } = await listen(agentOf(server));
+  const { events } = await ask(agentOf(server));
   expect(events).toEqual([
     { type: "text", text: "Looking. " },
     ...toolCalls.map((call) => ({ type: "tool_call" as const, ...call })),
@@ -161,7 +339,7 @@ test("a server that takes no stream_options is asked without them, from then on 
     { fetch, timers: realTimers, clock: realClock },
   );
   for (const word of ["one", "two"]) {
-    const { text, error } = await listen(provider("m"), turnOf(word));
+    const { text, error } = await ask(provider(settingsOf("m")), requestOf(word));
     expect(error).toBeUndefined();
     expect(text).toBe(`Heard: ${word}`);
   }
@@ -176,7 +354,7 @@ test("an answer without usage has none", async () => {
 test("a 429 is tried again when the server says", async () => {
   const server = await start();
   server.queue({ kind: "status", status: 429, headers: { "retry-after": "0" } });
-  const { text, error } = await listen(agentOf(server));
+  const { text, error } = await ask(agentOf(server));
   expect(error).toBeUndefined();
   expect(text).toBe("Heard: hello");
   expect(server.requests).toHaveLength(2);
@@ -190,7 +368,7 @@ test("a wait longer than a person would is handed on, not slept through", async 
     headers: { "retry-after": "120" },
     message: "Too many tokens.",
   });
-  const { error } = await listen(agentOf(server));
+  const { error } = await ask(agentOf(server));
   expect(faultOf(error)).toEqual({
     code: "busy",
     message: `Cannot use model "test/some/model": ${new URL(server.url).host} asks to wait: Too many tokens`,
@@ -202,7 +380,7 @@ test("a wait longer than a person would is handed on, not slept through", async 
 test("after the last try a 429 is busy with the server's wait", async () => {
   const server = await start();
   server.on("some/model", { kind: "status", status: 429, headers: { "retry-after-ms": "3" } });
-  const { error } = await listen(agentOf(server));
+  const { error } = await ask(agentOf(server));
   expect(faultOf(error)).toMatchObject({ code: "busy", retryAfterMs: 3 });
   expect(server.requests).toHaveLength(3);
 });
@@ -211,9 +389,9 @@ const QUICK = { "retry-after-ms": "1" };
 
 test.each([
   [
-    { status: 400, message: "context is 9000 tokens, 8192 allowed" },
+    { status: 400, message: "temperature is 9, 2 allowed" },
     "invalid_request",
-    "HOST answered 400: context is 9000 tokens, 8192 allowed",
+    "HOST answered 400: temperature is 9, 2 allowed",
     1,
   ],
   [{ status: 422, message: "no such role" }, "invalid_request", "HOST answered 422: no such role", 1],
@@ -248,7 +426,7 @@ test.each([
 ] as const)("status %o is %s", async (reply, code, state, requests) => {
   const server = await start();
   server.on("some/model", { kind: "status", ...reply });
-  const { error, events } = await listen(agentOf(server, { apiKey: KEY }));
+  const { error, events } = await ask(agentOf(server, { apiKey: KEY }));
   const { host } = new URL(server.url);
   expect(faultOf(error)).toMatchObject({
     code,
@@ -271,7 +449,7 @@ test("a server's words are cut, its secrets first", async () => {
 test("a server that is not there is unavailable, by its address", async () => {
   const server = await start();
   await server.stop();
-  const { error } = await listen(agentOf(server));
+  const { error } = await ask(agentOf(server));
   expect(faultOf(error)).toMatchObject({
     code: "unavailable",
     message: `Cannot use model "test/some/model": ${new URL(server.url).host} refused the connection; is it running?`,
@@ -283,7 +461,7 @@ test.each(["reset", "close", "mid_event"] as const)(
   async (how) => {
     const server = await start();
     server.queue({ kind: "cut", how, after: ["Once ", "upon "], gated: true });
-    const said = agentOf(server).prompt(turnOf("hello"), never())[Symbol.asyncIterator]();
+    const said = agentOf(server).complete(requestOf("hello"), never())[Symbol.asyncIterator]();
     const events = [await said.next(), await said.next()].map(({ value }) => value);
     expect(textOf(events)).toBe("Once upon ");
     const request = await server.next();
@@ -348,7 +526,7 @@ test("an abort before the first byte closes the request", async () => {
   const server = await start();
   server.queue({ kind: "stall" });
   const controller = new AbortController();
-  const heard = listen(agentOf(server), turnOf("hello"), controller.signal);
+  const heard = ask(agentOf(server), requestOf("hello"), controller.signal);
   const request = await server.next();
   controller.abort();
   expect(await request.ended).toMatchObject({ how: "aborted" });
@@ -359,7 +537,7 @@ test("an abort in the middle closes the request and keeps what came", async () =
   const server = await start();
   server.queue({ kind: "stall", after: ["Once "] });
   const controller = new AbortController();
-  const said = agentOf(server).prompt(turnOf("hello"), controller.signal)[Symbol.asyncIterator]();
+  const said = agentOf(server).complete(requestOf("hello"), controller.signal)[Symbol.asyncIterator]();
   expect(await said.next()).toEqual({ done: false, value: { type: "text", text: "Once " } });
   const request = await server.next();
   const last = said.next();
@@ -372,7 +550,7 @@ test("an abort closes the request even while nobody is listening", async () => {
   const server = await start();
   server.queue({ kind: "stall", after: ["Once ", "upon "] });
   const controller = new AbortController();
-  const said = agentOf(server).prompt(turnOf("hello"), controller.signal)[Symbol.asyncIterator]();
+  const said = agentOf(server).complete(requestOf("hello"), controller.signal)[Symbol.asyncIterator]();
   await said.next();
   const request = await server.next();
   controller.abort();
@@ -383,7 +561,7 @@ test("an abort while waiting to try again ends the wait", async () => {
   const server = await start();
   server.on("some/model", { kind: "status", status: 429, headers: { "retry-after": "9" } });
   const controller = new AbortController();
-  const heard = listen(agentOf(server), turnOf("hello"), controller.signal);
+  const heard = ask(agentOf(server), requestOf("hello"), controller.signal);
   await (
     await server.next()
   ).ended;
@@ -396,7 +574,7 @@ test("an abort while waiting to try again ends the wait", async () => {
 
 test("nothing is asked with a signal that was aborted before", async () => {
   const server = await start();
-  const { events } = await listen(agentOf(server), turnOf("hello"), AbortSignal.abort());
+  const { events } = await ask(agentOf(server), requestOf("hello"), AbortSignal.abort());
   expect(events).toEqual([]);
   expect(server.requests).toHaveLength(0);
 });
@@ -404,7 +582,7 @@ test("nothing is asked with a signal that was aborted before", async () => {
 test("who stops listening stops the request", async () => {
   const server = await start();
   server.queue({ kind: "answer", text: ["a", "b", "c"], gated: true });
-  const said = agentOf(server).prompt(turnOf("hello"), never())[Symbol.asyncIterator]();
+  const said = agentOf(server).complete(requestOf("hello"), never())[Symbol.asyncIterator]();
   const first = said.next();
   const request = await server.next();
   request.release(2);
@@ -422,8 +600,8 @@ test("a server that never answers is given up", async () => {
   const agent = createOpenAiProvider(
     { provider: "test", baseUrl: server.url },
     { fetch, timers, clock },
-  )("m");
-  const heard = listen(agent);
+  )(settingsOf("m"));
+  const heard = ask(agent);
   const request = await server.next();
   advance(599_999);
   expect(pending()).toBe(1);
@@ -441,11 +619,11 @@ test("a stream that falls silent is given up, a finished one is whole", async ()
   const agent = createOpenAiProvider(
     { provider: "test", baseUrl: server.url },
     { fetch, timers, clock },
-  )("m");
+  )(settingsOf("m"));
   const events = ["role", "Once ", "upon ", "finish"].length;
   for (const released of [2, events]) {
     server.queue({ kind: "answer", text: ["Once ", "upon "], usage: null, gated: true });
-    const said = agent.prompt(turnOf("hello"), never())[Symbol.asyncIterator]();
+    const said = agent.complete(requestOf("hello"), never())[Symbol.asyncIterator]();
     const first = said.next();
     const request = await server.next();
     request.release(released);

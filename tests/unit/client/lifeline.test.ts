@@ -204,3 +204,53 @@ describe("resume", () => {
     expect(resumeOf(peer).at(-1)).toEqual({ epoch: "e2", seq: 2 });
   });
 });
+
+describe("a subscription", () => {
+  const resumes = (peer: Peer) =>
+    peer.sent.filter(({ method }) => method === "connect").map(({ params }) => params["subscribe"]);
+
+  async function again(client: GatewayClient, peer: Peer): Promise<void> {
+    const ready = state(client, "ready");
+    peer.lines.at(-1)?.cut();
+    await ready;
+  }
+
+  test("holds for the connections that follow, as the gateway understood it, until the next", async () => {
+    const understood = { sessions: ["agent:main:main"], seq: 4, active: [] };
+    const answers: Record<string, unknown> = {
+      "events.subscribe": { result: understood },
+      "events.unsubscribe": { result: { seq: 5 } },
+    };
+    const { client, peer } = open({
+      request: ({ id, method }, line) => line.send({ id, ...(answers[method] as object) }),
+    });
+    await client.connect();
+    await client.call("events.subscribe", { sessions: ["main"] });
+    await again(client, peer);
+    answers["events.subscribe"] = { result: { sessions: "all", events: ["chat"], seq: 4, active: [] } };
+    await client.call("events.subscribe", { sessions: "all", events: ["chat"] });
+    await again(client, peer);
+    // One that is refused changes nothing.
+    answers["events.subscribe"] = { error: { code: "invalid_params", message: "no", data: {} } };
+    await errorOf(client.call("events.subscribe", { events: ["typo"] }));
+    await again(client, peer);
+    await client.call("events.unsubscribe");
+    await again(client, peer);
+    expect(resumes(peer)).toEqual([
+      undefined,
+      { sessions: ["agent:main:main"] },
+      { sessions: "all", events: ["chat"] },
+      { sessions: "all", events: ["chat"] },
+      undefined,
+    ]);
+  });
+
+  test("that was not answered is not the one it comes back with", async () => {
+    const { client, peer } = open({}, { subscribe: { sessions: "all" } });
+    await client.connect();
+    const call = errorOf(client.call("events.subscribe", { sessions: ["lost"] }));
+    await again(client, peer);
+    expect(await call).toMatchObject({ code: "unavailable" });
+    expect(resumes(peer)).toEqual([{ sessions: "all" }, { sessions: "all" }]);
+  });
+});

@@ -41,13 +41,19 @@ describe("the schema", () => {
     ],
     [
       "a provider that is skipped",
-      { models: { providers: { a: { baseUrl: "http://a", api: "anthropic-messages" } } } },
+      { models: { providers: { a: { baseUrl: "http://a", api: "google-generative-ai" } } } },
+    ],
+    [
+      "a key nobody knows in a server of tools",
+      { mcp: { servers: { a: { command: "a", note: "from a page" } } } },
     ],
     [
       "references where secrets are",
       {
         gateway: { auth: { token: { $env: "TOKEN" }, password: { $file: "password" } } },
         models: { providers: { a: { baseUrl: "http://a", apiKey: { $env: "A_KEY" } } } },
+        mcp: { servers: { a: { url: "http://a", headers: { Authorization: { $file: "a" } } } } },
+        agents: { defaults: { env: { A: { $env: "A" } } } },
         env: { DIRECT: { $env: "X" }, vars: { A: { $file: "a" } } },
       },
     ],
@@ -97,7 +103,6 @@ describe("the schema", () => {
 
   test("an entry needs what it cannot do without, unless it is included", () => {
     const text = JSON.stringify(schema);
-    expect(text).toContain('"anyOf":[{"required":["baseUrl"]},{"required":["$include"]}]');
     expect(text).toContain('"anyOf":[{"required":["id"]},{"required":["$include"]}]');
   });
 
@@ -115,7 +120,7 @@ describe("the schema", () => {
       }
     };
     visit(schema);
-    for (const own of ["unused", "unusedNotes", "moved", "skip", "reload", "secret"]) {
+    for (const own of ["unused", "unusedNotes", "moved", "skip", "tolerant", "reload", "secret"]) {
       expect([...keywords]).not.toContain(own);
     }
     expect(schema).toMatchObject({
@@ -165,7 +170,14 @@ describe("hints", () => {
     expect(sensitive.map(([key]) => key)).toEqual([
       "gateway.auth.token",
       "gateway.auth.password",
+      "agents.defaults.env.*",
+      "agents.list.*.env.*",
+      "agents.list.*.mcp.servers.*.env.*",
+      "agents.list.*.mcp.servers.*.headers.*",
       "models.providers.*.apiKey",
+      "models.providers.*.env.*",
+      "mcp.servers.*.env.*",
+      "mcp.servers.*.headers.*",
       "env.vars.*",
       "env.*",
     ]);

@@ -2,14 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { z } from "zod";
 import { formatIssue } from "../../../src/config/issues.ts";
 import { valueAt } from "../../../src/config/layers.ts";
-import type { Config } from "../../../src/config/schema.ts";
-import { EXAMPLE, layered, leaves } from "./support.ts";
-
-function configOf(text: string | undefined, outside: Parameters<typeof layered>[1] = {}): Config {
-  const result = layered(text, outside);
-  if (!result.valid) throw new Error(result.errors.map(formatIssue).join("\n"));
-  return result.config;
-}
+import { configOf, EXAMPLE, layered, leaves } from "./support.ts";
 
 /** What one layer says, as written in the file, in a variable, on the command line, and what that means. */
 const SAMPLES: Record<
@@ -40,11 +33,57 @@ const SAMPLES: Record<
   "agents.defaults.systemPrompt": { file: "a", env: ["b", "b"], flag: ["c", "c"] },
   "agents.defaults.timeoutSeconds": { file: 1, env: ["2", 2], flag: ["3", 3] },
   "agents.defaults.maxConcurrent": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "agents.defaults.workspace": { file: "/a", env: ["/b", "/b"], flag: ["~/c", "~/c"] },
+  "agents.defaults.env": { file: { A: "a" }, env: ['{"A":"b"}', { A: "b" }], flag: ["{}", {}] },
+  "agents.defaults.limits.tokensMax": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "agents.defaults.limits.toolCallsMax": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "agents.defaults.limits.outputBytesMax": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "agents.defaults.compaction.reserveTokensFloor": { file: 1, env: ["0", 0], flag: ["3", 3] },
   "agents.list": { file: [{ id: "a" }], env: ['[{"id":"b"}]', [{ id: "b" }]], flag: ["[]", []] },
   "models.providers": {
     file: { a: { baseUrl: "http://a" } },
     means: { a: { baseUrl: "http://a", api: "openai-completions" } },
     env: ["{}", {}],
+    flag: ["{}", {}],
+  },
+  "session.scope": { file: "global", env: ["per-sender", "per-sender"], flag: ["global", "global"] },
+  "session.dmScope": {
+    file: "per-peer",
+    env: ["per-channel-peer", "per-channel-peer"],
+    flag: ["per-account-channel-peer", "per-account-channel-peer"],
+  },
+  "session.identityLinks": {
+    file: { ann: ["telegram:1"] },
+    env: ['{"ann":["signal:2"]}', { ann: ["signal:2"] }],
+    flag: ["{}", {}],
+  },
+  "session.reset.mode": { file: "idle", env: ["daily", "daily"], flag: ["idle", "idle"] },
+  "session.reset.atHour": { file: 0, env: ["5", 5], flag: ["23", 23] },
+  "session.reset.idleMinutes": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "session.resetByType": {
+    file: { dm: { mode: "idle" } },
+    env: ['{"group":{"atHour":5}}', { group: { atHour: 5 } }],
+    flag: ["{}", {}],
+  },
+  "session.resetByChannel": {
+    file: { discord: { idleMinutes: 10_080 } },
+    env: ['{"slack":{"mode":"daily"}}', { slack: { mode: "daily" } }],
+    flag: ["{}", {}],
+  },
+  "session.resetTriggers": { file: ["/a"], env: ["/b,/c", ["/b", "/c"]], flag: ["/d", ["/d"]] },
+  "session.idleMinutes": { file: 1, env: ["2", 2], flag: ["3", 3] },
+  "messages.queue.mode": { file: "steer", env: ["queue", "queue"], flag: ["interrupt", "interrupt"] },
+  "messages.queue.byChannel": {
+    file: { telegram: "steer" },
+    env: ['{"telegram":"steer+backlog"}', { telegram: "steer+backlog" }],
+    flag: ["{}", {}],
+  },
+  "tools.allow": { file: ["a"], env: ["b,c", ["b", "c"]], flag: ["files__*", ["files__*"]] },
+  "tools.deny": { file: ["a"], env: ["b,c", ["b", "c"]], flag: ["d", ["d"]] },
+  "tools.approve": { file: ["a"], env: ["b,c", ["b", "c"]], flag: ["*", ["*"]] },
+  "mcp.servers": {
+    file: { a: { command: "a" } },
+    env: ['{"b":{"url":"http://b"}}', { b: { url: "http://b" } }],
     flag: ["{}", {}],
   },
   "env.vars": { file: { A: "a" }, env: ['{"A":"b"}', { A: "b" }], flag: ['{"A":"c"}', { A: "c" }] },
@@ -127,9 +166,7 @@ describe("layers", () => {
       primary: "ollama/qwen3",
       fallbacks: [],
     });
-    expect(result.warnings.map(formatIssue)).toEqual([
-      "moltbot.json: Not used here: agents.defaults.workspace, session, plugins, discovery",
-    ]);
+    expect(result.warnings.map(formatIssue)).toEqual(["moltbot.json: Not used here: plugins, discovery"]);
   });
 
   test("the protocol's example without its variable", () => {
@@ -141,16 +178,16 @@ describe("layers", () => {
 
   test("a feature's section, with what it does not know", () => {
     const sections = {
-      session: z
+      notes: z
         .strictObject({ keepMax: z.int().min(1).default(500).meta({ reload: "live" }) })
-        .meta({ unused: ["dmScope"] }),
+        .meta({ unused: ["oldKey"] }),
     };
-    const outside = { sections, env: { CLAWDBOT_SESSION_KEEP_MAX: "7" } };
-    expect(configOf('{"session":{"dmScope":"main"}}', outside)["session"]).toEqual({ keepMax: 7 });
-    expect(configOf(undefined, { sections })["session"]).toEqual({ keepMax: 500 });
-    const wrong = layered('{"session":{"keepMin":1}}', { sections });
+    const outside = { sections, env: { CLAWDBOT_NOTES_KEEP_MAX: "7" } };
+    expect(configOf('{"notes":{"oldKey":"main"}}', outside)["notes"]).toEqual({ keepMax: 7 });
+    expect(configOf(undefined, { sections })["notes"]).toEqual({ keepMax: 500 });
+    const wrong = layered('{"notes":{"keepMin":1}}', { sections });
     expect(!wrong.valid && wrong.errors[0]?.message).toBe(
-      'Cannot use "session.keepMin": there is no such key, did you mean "session.keepMax"',
+      'Cannot use "notes.keepMin": there is no such key, did you mean "notes.keepMax"',
     );
   });
 });
@@ -171,7 +208,9 @@ describe("errors in the file", () => {
       "a mistyped section of the system we replace",
       '{"chanels":{}}',
       // Nobody is sent to a key that is not used here.
-      ['1:2: Cannot use "chanels": there is no such key; known here: gateway, agents, models, env'],
+      [
+        '1:2: Cannot use "chanels": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, env',
+      ],
     ],
     [
       "a key at the wrong level",
@@ -181,7 +220,9 @@ describe("errors in the file", () => {
     [
       "a key like no other",
       '{"zzz":1}',
-      ['1:2: Cannot use "zzz": there is no such key; known here: gateway, agents, models, env'],
+      [
+        '1:2: Cannot use "zzz": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, env',
+      ],
     ],
     [
       "a key named like a method",
@@ -292,7 +333,46 @@ describe("errors in the file", () => {
     [
       "an api nobody speaks",
       '{"models":{"providers":{"a":{"baseUrl":"http://x","api":"openai"}}}}',
-      ['1:57: Cannot use "models.providers.a.api": wanted "openai-completions"'],
+      [
+        '1:57: Cannot use "models.providers.a.api": wanted "openai-completions", "anthropic-messages" or "acp"',
+      ],
+    ],
+    [
+      "an agent's program without a word of it",
+      '{"models":{"providers":{"a":{"api":"acp"}}}}',
+      ['1:25: Cannot use "models.providers.a.command": it is missing, wanted a list'],
+    ],
+    [
+      "a program where a server was meant",
+      '{"models":{"providers":{"a":{"api":"openai-completions","command":["opencode","acp"]}}}}',
+      ['1:36: Cannot use "models.providers.a.api": wanted "acp" beside a command'],
+    ],
+    [
+      "a program that is nothing",
+      '{"models":{"providers":{"a":{"api":"acp","command":[]}}}}',
+      ['1:52: Cannot use "models.providers.a.command": wanted at least 1 entries'],
+    ],
+    [
+      "a reset nobody knows",
+      '{"session":{"reset":{"mode":"weekly"},"dmScope":"all"}}',
+      [
+        '1:29: Cannot use "session.reset.mode": wanted "daily" or "idle"',
+        '1:49: Cannot use "session.dmScope": wanted "main", "per-peer", "per-channel-peer" or "per-account-channel-peer"',
+      ],
+    ],
+    [
+      "a way to wait nobody knows",
+      '{"messages":{"queue":{"byChannel":{"slack":"later"}}}}',
+      [
+        '1:44: Cannot use "messages.queue.byChannel.slack": wanted "followup", "collect", "steer", "interrupt", "queue", "steer-backlog" or "steer+backlog"',
+      ],
+    ],
+    [
+      "a server of tools that is no address",
+      '{"mcp":{"servers":{"a":{"url":"ftp://a"}}}}',
+      [
+        '1:31: Cannot use "mcp.servers.a.url": wanted an http or https address without user name and password',
+      ],
     ],
     [
       "equal agents",
@@ -303,7 +383,7 @@ describe("errors in the file", () => {
       "several, by place",
       '{"x1y":1,"gateway":{\n"port":-1,"mod":"local"}}',
       [
-        '1:2: Cannot use "x1y": there is no such key; known here: gateway, agents, models, env',
+        '1:2: Cannot use "x1y": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, env',
         '2:8: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got -1',
         '2:11: Cannot use "gateway.mod": there is no such key, did you mean "gateway.mode"',
       ],
@@ -335,71 +415,5 @@ describe("errors in the file", () => {
     expect(!result.valid && result.errors.map(formatIssue)).toEqual([
       'moltbot.json:1:12: Cannot use "gateway": wanted an object, got text',
     ]);
-  });
-});
-
-describe("files of the system we replace", () => {
-  test("its keys are kept, listed once, and their references left alone", () => {
-    const text = `{
-      "$schema": "https://example.org/schema.json",
-      "meta": { "lastTouchedVersion": "2026.1.27" },
-      "channels": { "telegram": { "botToken": "\${TELEGRAM_TOKEN}" } },
-      "gateway": {
-        "mode": "local", "controlUi": { "basePath": "/ui" }, "tailscale": { "mode": "off" },
-        "auth": { "token": "x", "allowTailscale": false }
-      },
-      "agents": { "defaults": { "heartbeat": { "every": "30m" } }, "list": [{ "id": "main", "identity": { "name": "Clawd" } }] },
-      "models": { "mode": "merge", "providers": { "x": { "baseUrl": "http://x/v1", "headers": { "X-Key": "\${NOT_SET}" } } } },
-      "env": { "shellEnv": { "enabled": true } }
-    }`;
-    const result = layered(text);
-    expect(result.valid).toBe(true);
-    expect(result.warnings.map(({ message }) => message)).toEqual([
-      "Not used here: meta, channels, gateway.controlUi, gateway.tailscale, gateway.auth.allowTailscale, " +
-        "agents.defaults.heartbeat, agents.list.0.identity, models.mode, models.providers.x.headers, env.shellEnv",
-    ]);
-    expect(JSON.stringify(result.valid && result.config)).not.toContain("telegram");
-  });
-
-  test("a provider we cannot talk to is left out with a word, whatever else is in it", () => {
-    const text = `{ "models": { "providers": {
-      "claude": { "baseUrl": "x", "apiKey": "\${ANTHROPIC_KEY}", "api": "anthropic-messages", "new": 1 },
-      "local": { "baseUrl": "http://127.0.0.1:11434/v1" }
-    } } }`;
-    const result = layered(text);
-    expect(result.valid && Object.keys(result.config.models.providers)).toEqual(["local"]);
-    expect(result.warnings.map(formatIssue)).toEqual([
-      'moltbot.json:2:7: "models.providers.claude" is not used here: its api is "anthropic-messages", and only "openai-completions" is supported',
-    ]);
-  });
-
-  test("what is less safe than it looks is said by itself", () => {
-    const result = layered('{"gateway":{"tls":{"enabled":true},"bind":"auto"}}');
-    expect(result.valid && result.config.gateway.bind).toBe("auto");
-    expect(result.warnings.map(formatIssue)).toEqual([
-      'moltbot.json:1:13: "gateway.tls" is not used here: connections are not encrypted',
-      'moltbot.json:1:43: "gateway.bind" is "auto", which listens on loopback only here; write "lan" or an IP address for more',
-    ]);
-  });
-
-  test("its env section feeds references, below the environment", () => {
-    const text = `{
-      "env": { "KEY_A": "from env", "vars": { "KEY_B": "from vars", "KEY_C": "hidden" } },
-      "models": { "providers": {
-        "a": { "baseUrl": "http://a", "apiKey": "\${KEY_A}" },
-        "b": { "baseUrl": "http://b", "apiKey": "\${KEY_B}" },
-        "c": { "baseUrl": "http://c", "apiKey": "\${KEY_C}" }
-      } }
-    }`;
-    const { providers } = configOf(text, { env: { KEY_C: "from outside" } }).models;
-    expect(Object.values(providers).map(({ apiKey }) => apiKey)).toEqual([
-      "from env",
-      "from vars",
-      "from outside",
-    ]);
-    const covered = configOf(text, {
-      env: { KEY_C: "x", CLAWDBOT_ENV_VARS: '{"KEY_B":"from the variable"}' },
-    });
-    expect(covered.models.providers["b"]?.apiKey).toBe("from the variable");
   });
 });

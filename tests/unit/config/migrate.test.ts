@@ -328,9 +328,92 @@ const CASES: Readonly<Record<string, Expected>> = {
       "session.sendPolicy.rules.0.match": { channel: "discord", chatType: "group" },
       "session.sendPolicy.rules.1.match": { channel: "slack" },
       "messages.queue.byChannel": { webchat: "steer" },
-      "messages.queue.byProvider": { telegram: "interrupt" },
       "bindings.0.match": { channel: "telegram", accountId: "default" },
     },
+    config: { "messages.queue.byChannel": { webchat: "steer" }, "session.idleMinutes": 120 },
+    gone: ["messages.queue.byProvider"],
+    told: [
+      'removed "messages.queue.byProvider": "messages.queue.byChannel" is set, and is the one that counts',
+    ],
+  },
+  sessions: {
+    config: {
+      "session.dmScope": "per-channel-peer",
+      "session.identityLinks.ann": ["telegram:4711", "signal:+4915550007"],
+      "session.reset": { mode: "daily", atHour: 5, idleMinutes: 240 },
+      "session.resetByType.group.idleMinutes": 9_999_999_999,
+      "session.resetByChannel": { discord: { mode: "idle", idleMinutes: 10_080 } },
+      "session.resetTriggers": ["/new", "/reset", "good morning"],
+      "agents.defaults.workspace": undefined,
+      "agents.defaults.compaction": { reserveTokensFloor: 24_000 },
+      "agents.list": [{ id: "main", default: true, workspace: "~/clawd" }],
+    },
+    kept: { "session.agentToAgent.maxPingPongTurns": 2, "agents.defaults.compaction.reserveTokens": 16_384 },
+    told: ['removed "session.resetTriggers.2": it is empty', 'removed "agents.list.0.name": it is empty'],
+  },
+  queue: {
+    config: {
+      "messages.queue": {
+        mode: "steer+backlog",
+        byChannel: { discord: "collect", telegram: "queue", webchat: "interrupt" },
+      },
+    },
+    kept: { "messages.queue.drop": "old" },
+  },
+  "queue-by-provider": {
+    config: {
+      "messages.queue": { mode: "followup", byChannel: { slack: "steer-backlog", signal: "collect" } },
+    },
+    gone: ["messages.queue.byProvider"],
+  },
+  "tool-policies": {
+    config: {
+      tools: { allow: ["group:fs", "exec", "sessions_*"], deny: ["browser", "canvas"] },
+      "agents.list.0.tools": { deny: ["exec"] },
+    },
+    kept: { "tools.exec.ask": "on-miss", "approvals.exec.mode": "both" },
+  },
+  "tool-servers": {
+    env: { FILES_KEY: "f", WIKI_KEY: "w" },
+    config: {
+      "mcp.servers": {
+        files: {
+          command: "npx",
+          args: ["-y", "server-files", "/srv"],
+          cwd: "/srv",
+          env: { DEPTH: "3", FOLLOW: "false", FILES_KEY: "f" },
+        },
+        "two-places": { command: "uvx", cwd: "/a" },
+        wiki: {
+          url: "https://wiki.example.org/mcp",
+          headers: { Authorization: "Bearer w", "X-Depth": "2" },
+        },
+        page: { url: "https://page.example.org/mcp" },
+        tuned: { command: "tuned" },
+      },
+    },
+    kept: { "mcp.servers.tuned.icon": "wrench", "mcp.servers.stream.transport": "sse" },
+    told: [
+      'moved "mcp.servers.files.workingDirectory" to "mcp.servers.files.cwd"',
+      'set "mcp.servers.files.env.DEPTH" to text, it was a number',
+    ],
+  },
+  "model-servers": {
+    env: { ANTHROPIC_API_KEY: "a" },
+    config: {
+      "models.providers.anthropic": { api: "anthropic-messages", apiKey: "a" },
+      "models.providers.openrouter": undefined,
+      "models.providers.gpt": undefined,
+      "models.providers.moonshot.models.0.input": ["text", "image", "video"],
+      "models.providers.minimax.models.0.cost": { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+      "models.providers.local": {
+        baseUrl: "http://127.0.0.1:1234/v1",
+        api: "openai-completions",
+        models: [],
+      },
+    },
+    kept: { "models.providers.openrouter.apiKey": "${OPENROUTER_API_KEY}" },
+    told: ['set "models.providers.anthropic.api" to "anthropic-messages"'],
   },
   transcription: {
     kept: {
@@ -640,7 +723,8 @@ const WORDS = `
   byChannel groupChat requireMention mentionPatterns allowFrom defaultAgentId transcribeAudio
   transcription command match provider channel accountID sendPolicy rules sandbox subagents elevated
   bind customBindHost trustedProxies main groups * timeoutSeconds profiles anthropic:claude-cli reload
-  debounceMs $include __proto__ constructor toString
+  debounceMs mcp servers env headers cwd workingDirectory providers anthropic api baseUrl workspace name
+  resetTriggers allow deny $include __proto__ constructor toString
 `
   .trim()
   .split(/\s+/);

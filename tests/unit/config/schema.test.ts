@@ -13,6 +13,25 @@ describe("the schema", () => {
     }
   });
 
+  test("everything an entry of a table or a list may have says what it is", () => {
+    const silent: string[] = [];
+    const visit = (wrapped: z.ZodType, path: string): void => {
+      const { schema: inner } = bare(wrapped);
+      if (inner instanceof z.ZodArray) return visit(classic(inner.element), `${path}.*`);
+      if (inner instanceof z.ZodRecord) return visit(classic(inner.valueType), `${path}.*`);
+      if (inner instanceof z.ZodUnion) return inner.options.forEach((option) => visit(classic(option), path));
+      if (!(inner instanceof z.ZodObject)) return;
+      for (const [name, member] of Object.entries(inner.shape)) {
+        const { schema: below, meta } = bare(classic(member));
+        const isSaid = (meta.description ?? "").length > 5;
+        if (!isSaid && !(below instanceof z.ZodObject)) silent.push(`${path}.${name}`);
+        visit(classic(member), `${path}.${name}`);
+      }
+    };
+    visit(schema, "");
+    expect(silent).toEqual([]);
+  });
+
   test("the defaults are valid, and what the start needs to know", () => {
     expect(schema.parse({})).toEqual({
       gateway: {
@@ -28,8 +47,20 @@ describe("the schema", () => {
         metrics: { public: false },
         log: { format: "text", level: "info" },
       },
-      agents: { defaults: { timeoutSeconds: 600, maxConcurrent: 16 }, list: [] },
+      agents: { defaults: { timeoutSeconds: 600, compaction: { reserveTokensFloor: 16_384 } }, list: [] },
       models: { providers: {} },
+      session: {
+        scope: "per-sender",
+        dmScope: "main",
+        identityLinks: {},
+        reset: {},
+        resetByType: {},
+        resetByChannel: {},
+        resetTriggers: ["/new", "/reset"],
+      },
+      messages: { queue: { mode: "collect", byChannel: {} } },
+      tools: {},
+      mcp: {},
       env: { vars: {} },
     });
   });

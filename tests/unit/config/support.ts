@@ -3,10 +3,11 @@ import type { Document } from "../../../src/config/text/document.ts";
 import { readDocument } from "../../../src/config/text/document.ts";
 import type { Environment, Flag } from "../../../src/config/env.ts";
 import { envNames } from "../../../src/config/env.ts";
+import { formatIssue } from "../../../src/config/issues.ts";
 import type { Layered } from "../../../src/config/layers.ts";
 import { composeLayers } from "../../../src/config/layers.ts";
 import { leavesOf } from "../../../src/config/leaves.ts";
-import { rootSchema, type Sections } from "../../../src/config/schema.ts";
+import { type Config, rootSchema, type Sections } from "../../../src/config/schema.ts";
 import { treeOf } from "../../../src/config/tree/tree.ts";
 import { parseEnv } from "../../../src/platform/env-file.ts";
 import { createFiles } from "../../../src/platform/files.ts";
@@ -42,6 +43,13 @@ export function layered(text: string | undefined, { env = {}, flags = [], sectio
     env,
     flags,
   });
+}
+
+/** What layers come to; throws with all that is wrong with them. */
+export function configOf(text: string | undefined, outside: Parameters<typeof layered>[1] = {}): Config {
+  const result = layered(text, outside);
+  if (!result.valid) throw new Error(result.errors.map(formatIssue).join("\n"));
+  return result.config;
 }
 
 /** Real files and digests, as the store needs them. */

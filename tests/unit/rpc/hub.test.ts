@@ -8,6 +8,7 @@ import { createSample } from "../../support/features.ts";
 import { createLocalGateway, TOKEN } from "../../support/local.ts";
 
 const setup = () => createLocalGateway({ features: [createSample().feature] });
+const SPEC = { name: "big", scope: "read", must: true, key: undefined, audience: undefined } as const;
 const KIB = "x".repeat(1024);
 
 describe("broadcast", () => {
@@ -185,7 +186,7 @@ describe("resume", () => {
     const ring = new Ring();
     const pushed = Array.from({ length: 100 }, (_, n) => {
       const body = JSON.stringify({ pad: "x".repeat(LIMITS.ringBytesMax / 2) });
-      const event = new Outgoing({ name: "big", seq: n + 1, body, scopeMask: 1, must: true, key: undefined });
+      const event = new Outgoing({ ...SPEC, seq: n + 1, body });
       ring.push(event);
       return new WeakRef(event);
     });

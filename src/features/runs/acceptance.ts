@@ -1,0 +1,249 @@
+import { RpcError } from "../../contract/errors.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type { AgentMessage, Clock, Crypto } from "../../ports.ts";
+import type { SessionEnvironment } from "../sessions/environment.ts";
+import type { SessionOptions, Sessions, StoredSession } from "../sessions/sessions.ts";
+import type { Writer } from "../storage/writer.ts";
+import type { Budget } from "./budget.ts";
+import type { Attachment, Origin, SendStatus } from "./contract.ts";
+import type { Answered, Image, Journal, StoredRun } from "./journal.ts";
+import type { Lanes } from "./lanes.ts";
+import { type Place, placeOf } from "./queue.ts";
+import { createRun, keyUsed, type Run, type RunOptions, tooManyWait } from "./run.ts";
+
+/** A message that somebody wants answered. */
+export interface Asked {
+  readonly sessionKey: string;
+  readonly message: string;
+  readonly attachments?: readonly Attachment[] | undefined;
+  readonly idempotencyKey: string;
+  readonly origin: Origin;
+  /** Gets the run's events without asking for them. */
+  readonly owner: string;
+  readonly options: RunOptions;
+  /** For a session that has to be made. */
+  readonly session?: SessionOptions;
+}
+
+/** What became of it. */
+export interface Accepted {
+  readonly runId: string;
+  readonly session: StoredSession;
+  readonly status: SendStatus;
+  readonly acceptedAt: number;
+  /** It was here before, under the same key: nothing has changed. */
+  readonly isRepeat: boolean;
+  readonly created: boolean;
+  readonly wasReset: boolean;
+  /** To be stopped now, as its session wants it. */
+  readonly interrupts?: Run | undefined;
+}
+
+interface AcceptancePorts {
+  readonly writer: Writer;
+  readonly journal: Journal;
+  readonly sessions: Sessions;
+  readonly lanes: Lanes;
+  readonly clock: Clock;
+  readonly crypto: Crypto;
+  readonly environmentOf: (session: StoredSession) => SessionEnvironment;
+  readonly activeMax: () => number;
+}
+
+/** Takes messages in: on disk first, then in their lane. What the disk refuses leaves no trace. */
+export class Acceptance {
+  readonly #ports: AcceptancePorts;
+  /** Runs that will start as soon as they are on disk. */
+  #promised = 0;
+
+  constructor(ports: AcceptancePorts) {
+    this.#ports = ports;
+  }
+
+  /** @throws RpcError `conflict` same key, other message; `busy` too many wait; `unavailable` the disk; as `Sessions.admit` */
+  async accept(asked: Asked): Promise<Accepted> {
+    const images = toImages(asked.attachments ?? [], this.#ports.crypto);
+    if (asked.message === "" && images.length === 0)
+      throw new RpcError(
+        "invalid_params",
+        `Cannot send to session "${asked.sessionKey}": the message is empty`,
+      );
+    const bytes = asked.message.length + images.reduce((sum, { data }) => sum + data.length, 1_024);
+    return this.#settled((undo) => this.#acceptIn(asked, images, undo), bytes);
+  }
+
+  /** Answers the newest message of a session once more. @throws RpcError `not_found`, `conflict` */
+  async retry(sessionKey: string, runId: string | undefined, owner: string): Promise<Accepted> {
+    return this.#settled((undo) => {
+      const { sessions, journal } = this.#ports;
+      const session = sessions.find(sessionKey);
+      const last = session && journal.last(session.id);
+      const fail = (code: "not_found" | "conflict", state: string): RpcError =>
+        new RpcError(code, `Cannot retry in session "${sessionKey}": ${state}`);
+      if (!session || !last) throw fail("not_found", "nothing has been said in it");
+      if (runId !== undefined && runId !== last.id) {
+        const known = journal.find(runId)?.sessionDbId === session.id;
+        throw known
+          ? fail("conflict", `run "${runId}" is not the last one`)
+          : fail("not_found", `no run "${runId}" in it`);
+      }
+      if (last.status === "queued" || last.status === "running")
+        throw fail("conflict", "its last run goes on");
+      if (last.status === "ok") throw fail("conflict", "its last run has answered");
+      const { origin, options } = last;
+      const run = this.#begin({ session, origin, owner, options, retryOf: last.retryOf ?? last.id }, undo);
+      return this.#answer(run, session);
+    });
+  }
+
+  /** Runs a work that begins runs: they may start when it is on disk, and are gone when it is not. */
+  async #settled(work: (undo: Run[]) => Accepted, bytes?: number): Promise<Accepted> {
+    const begun: Run[] = [];
+    try {
+      const accepted = await this.#ports.writer.write(() => work(begun), bytes);
+      for (const run of begun) run.isAccepted = true;
+      return accepted;
+    } catch (error) {
+      for (const run of begun) this.#ports.lanes.leave(run, false);
+      throw error;
+    } finally {
+      this.#promised -= begun.filter((run) => run.startedAt !== undefined).length;
+    }
+  }
+
+  #acceptIn(asked: Asked, images: readonly Image[], begun: Run[]): Accepted {
+    const { sessions, journal, lanes, clock } = this.#ports;
+    const ts = clock.now();
+    const known = sessions.find(asked.sessionKey);
+    const answered = known && journal.answered(known.id, asked.idempotencyKey);
+    if (known && answered?.run) return repeat(asked, { answered, run: answered.run, session: known });
+    const { session, created, wasReset } = sessions.admit(asked.sessionKey, asked.session ?? {}, ts);
+    const lane = lanes.of(session.id);
+    const isOpen = asked.origin === "chat" && asked.options.timeoutMs === undefined;
+    const waiting = lane.reduce((sum, run) => sum + waitingIn(run), 0);
+    const place = this.#placeOf(session, lane, isOpen);
+    if (waiting >= LIMITS.runsQueuedPerSessionMax) throw tooManyWait(session.key);
+
+    const { origin, owner, options } = asked;
+    const run = place.kind === "own" ? this.#begin({ session, origin, owner, options }, begun) : place.run;
+    const status = statusOf(place, run);
+    const { idempotencyKey, message: text } = asked;
+    const messageId = journal.addMessage({
+      sessionDbId: session.id,
+      runSeq: run.seq,
+      text,
+      images,
+      idempotencyKey,
+      reply: status,
+      ts,
+    });
+    if (place.kind === "joins") run.joined++;
+    if (place.kind === "steers") run.steered.push({ messageId, message: toMessage(text, images) });
+    return { ...this.#answer(run, session), status, created, wasReset, interrupts: interruptedBy(place) };
+  }
+
+  #placeOf(session: StoredSession, lane: readonly Run[], isOpen: boolean): Place<Run> {
+    const { queueMode } = this.#ports.environmentOf(session);
+    const waiting = lane.map((run) => ({
+      run,
+      isRunning: run.startedAt !== undefined && !run.isEnded,
+      isOpen: run.isOpen && !run.isEnded,
+    }));
+    const place = placeOf(queueMode, waiting, isOpen);
+    if (place.kind !== "own") return { kind: place.kind, run: place.run.run };
+    return place.interrupts ? { kind: "own", interrupts: place.interrupts.run } : { kind: "own" };
+  }
+
+  #begin(
+    asked: {
+      readonly session: StoredSession;
+      readonly origin: Origin;
+      readonly owner: string;
+      readonly options: RunOptions;
+      readonly retryOf?: string;
+    },
+    begun: Run[],
+  ): Run {
+    const { journal, lanes, crypto, clock, environmentOf, activeMax } = this.#ports;
+    const { session, options } = asked;
+    const { limits } = environmentOf(session);
+    const isStarted =
+      lanes.of(session.id).length === 0 && lanes.counts().active + this.#promised < activeMax();
+    const stored: StoredRun = journal.addRun({
+      ...asked,
+      id: crypto.id(),
+      sessionDbId: session.id,
+      ts: clock.now(),
+      isStarted,
+    });
+    const budget: Budget = { ...limits, timeoutMs: options.timeoutMs ?? limits.timeoutMs };
+    const run = createRun(stored, { sessionKey: session.key, budget, options });
+    if (isStarted) this.#promised++;
+    begun.push(run);
+    lanes.join(run);
+    return run;
+  }
+
+  #answer(run: Run, session: StoredSession): Accepted {
+    const status = run.startedAt === undefined ? "queued" : "started";
+    const acceptedAt = this.#ports.clock.now();
+    return { runId: run.id, session, status, acceptedAt, isRepeat: false, created: false, wasReset: false };
+  }
+}
+
+/** Messages of a run that nobody has read yet. */
+function waitingIn({ startedAt, joined, steered }: Run): number {
+  return startedAt === undefined ? 1 + joined : steered.length;
+}
+
+function statusOf({ kind }: Place<Run>, run: Run): SendStatus {
+  if (kind === "own") return run.startedAt === undefined ? "queued" : "started";
+  return kind === "joins" ? "joined" : "steered";
+}
+
+function interruptedBy(place: Place<Run>): Run | undefined {
+  return place.kind === "own" ? place.interrupts : undefined;
+}
+
+function repeat(
+  { sessionKey, idempotencyKey, message }: Asked,
+  known: { readonly answered: Answered; readonly run: StoredRun; readonly session: StoredSession },
+): Accepted {
+  const { answered, run, session } = known;
+  if (answered.text !== message) throw keyUsed(sessionKey, idempotencyKey);
+  const { id: runId, acceptedAt } = run;
+  return {
+    runId,
+    session,
+    status: answered.reply,
+    acceptedAt,
+    isRepeat: true,
+    created: false,
+    wasReset: false,
+  };
+}
+
+/** @throws RpcError `invalid_params` for what is no picture */
+function toImages(attachments: readonly Attachment[], crypto: Crypto): Image[] {
+  let chars = 0;
+  return attachments.map(({ mimeType, content }, place) => {
+    const data = content.replace(/^data:[a-z0-9/+.-]{1,100};base64,/i, "").trimEnd();
+    chars += data.length;
+    const state = !isBase64(data)
+      ? "is not base64"
+      : chars > LIMITS.imagesCharsMax
+        ? "is too much"
+        : undefined;
+    if (state) throw new RpcError("invalid_params", `Cannot send attachment ${place + 1}: it ${state}`);
+    return { id: crypto.id(), mimeType, data };
+  });
+}
+
+function isBase64(text: string): boolean {
+  return text.length > 0 && text.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(text);
+}
+
+function toMessage(text: string, images: readonly Image[]): AgentMessage {
+  const parts = images.map(({ mimeType, data }) => ({ type: "image" as const, mimeType, data }));
+  return { role: "user", parts: [...(text === "" ? [] : [{ type: "text" as const, text }]), ...parts] };
+}

@@ -1,0 +1,139 @@
+import { RpcError } from "../../contract/errors.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type { Clock, Crypto, Log, Timers } from "../../ports.ts";
+import { internalError } from "../../rpc/internal.ts";
+import type { Sessions } from "../sessions/sessions.ts";
+import type { Writer } from "../storage/writer.ts";
+import type { Content, RunFailure } from "./contract.ts";
+import type { Journal, RunEnd, StoredRun } from "./journal.ts";
+import type { Lanes } from "./lanes.ts";
+import { createRun, failureOf, type Run } from "./run.ts";
+import type { Ending, Outcome } from "./run-news.ts";
+
+interface EndingsPorts {
+  readonly writer: Writer;
+  readonly journal: Journal;
+  readonly sessions: Sessions;
+  readonly lanes: Lanes;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly crypto: Crypto;
+  readonly log: Log;
+  /** Nobody is waited for any more, the disk included. */
+  readonly isStopping: () => boolean;
+}
+
+/** Reasons after which what came during a run is not answered by another one: somebody wanted quiet. */
+const QUIET = new Set<Ending["reason"]>(["request", "shutdown", "deleted", "reset"]);
+
+/** Writes ends down: the answer is on disk before anybody hears of it. */
+export class Endings {
+  readonly #ports: EndingsPorts;
+
+  constructor(ports: EndingsPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * How the run has ended, on disk. A disk that takes nothing is tried again for a while: nothing of an answer
+   * is lost to a full disk that somebody clears. If it goes on refusing, those who wait must hear that, and not
+   * that all is well.
+   */
+  async keep(run: Run, ending: Ending): Promise<Outcome> {
+    const { clock, writer } = this.#ports;
+    const content = run.transcript.content();
+    const ts = clock.now();
+    const untilMs = clock.elapsed() + LIMITS.endRetryMs;
+    for (;;) {
+      const begun: Run[] = [];
+      try {
+        const message = await writer.write(() => this.#endIn(run, { ...ending, content, ts }, begun));
+        for (const next of begun) next.isAccepted = true;
+        return { ...ending, content, message };
+      } catch (refusal) {
+        for (const next of begun) this.#ports.lanes.leave(next, false);
+        const isWorthIt = refusal instanceof RpcError && refusal.code === "unavailable";
+        if (isWorthIt && !this.#ports.isStopping() && clock.elapsed() < untilMs) {
+          await this.#pause(LIMITS.writeRetryMs);
+          continue;
+        }
+        return {
+          status: "error",
+          error: this.failure(run, refusal),
+          content,
+          message: lost(run, content, ts),
+        };
+      }
+    }
+  }
+
+  /** What a run's failure is called; what is not ours to tell gets a reference into the log. */
+  failure(run: Run, error: unknown): RunFailure {
+    if (error instanceof RpcError) return failureOf(error);
+    const failure = {
+      logged: "run failed",
+      fields: { run: run.id },
+      said: `Cannot complete run "${run.id}"`,
+    };
+    const { code, message, extra } = internalError(this.#ports, failure, error);
+    return { code, message: `${message}, log reference ${extra.ref}` };
+  }
+
+  #endIn(run: Run, end: Ending & Pick<RunEnd, "content" | "ts">, begun: Run[]) {
+    const { journal, sessions } = this.#ports;
+    const { model, usage, transcript } = run;
+    const session = sessions.byId(run.sessionDbId);
+    // Deleted while it ended.
+    if (!session) return undefined;
+    const { reason, by } = end;
+    const message = journal.end(run, {
+      status: end.status,
+      content: end.content,
+      ts: end.ts,
+      error: end.error,
+      stoppedBy: reason && (by ?? reason),
+      model,
+      usage,
+      toolCalls: transcript.toolCalls,
+      contextTokens: run.contextTokens,
+    });
+    const day = new Date(end.ts).toISOString().slice(0, 10);
+    if (usage) journal.addUsage(day, { agentId: session.agentId, model: model ?? "unknown" }, usage);
+    if (run.steered.length > 0 && !QUIET.has(reason)) this.#passOn(run, end.ts, begun);
+    return message;
+  }
+
+  /** Messages that came during the run and joined it nowhere are answered by the next. */
+  #passOn(run: Run, ts: number, begun: Run[]): void {
+    const { journal, lanes, crypto } = this.#ports;
+    const ids = run.steered.map(({ messageId }) => messageId);
+    const waiting = lanes
+      .of(run.sessionDbId)
+      .find((other) => other !== run && other.isOpen && !other.isEnded);
+    if (waiting) return journal.moveMessages(ids, waiting.seq);
+    const { sessionDbId, sessionKey, origin, owner, budget } = run;
+    const stored: StoredRun = journal.addRun({
+      id: crypto.id(),
+      sessionDbId,
+      origin,
+      owner,
+      options: {},
+      ts,
+      isStarted: false,
+    });
+    journal.moveMessages(ids, stored.seq);
+    const next = createRun(stored, { sessionKey, budget, options: {} });
+    begun.push(next);
+    lanes.join(next);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#ports.timers.after(ms, resolve));
+  }
+}
+
+/** What had been said, for those who listen: there is no more of it anywhere. */
+function lost(run: Run, content: readonly Content[], ts: number): Outcome["message"] {
+  if (content.length === 0) return undefined;
+  return { id: "", role: "assistant", content: [...content], ts, runId: run.id, status: "error" };
+}

@@ -1,0 +1,138 @@
+import { RpcError } from "../../contract/errors.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type {
+  AgentEvent,
+  AgentRuntime,
+  AgentTurn,
+  ApprovalDecision,
+  ApprovalRequest,
+  Log,
+  Runner,
+} from "../../ports.ts";
+import type { SessionEnvironment } from "../sessions/environment.ts";
+import type { Sessions, StoredSession } from "../sessions/sessions.ts";
+import type { Writer } from "../storage/writer.ts";
+import { overBudget } from "./budget.ts";
+import type { ChatStream } from "./chat-stream.ts";
+import type { Contexts } from "./compaction.ts";
+import type { Journal } from "./journal.ts";
+import { addUsage, type Run } from "./run.ts";
+import type { RunNews } from "./run-news.ts";
+
+interface PerformancePorts {
+  readonly runner: Runner;
+  readonly sessions: Sessions;
+  readonly journal: Journal;
+  readonly writer: Writer;
+  readonly contexts: Contexts;
+  readonly stream: ChatStream;
+  readonly news: RunNews;
+  readonly log: Log;
+  /** What the session's agent has and may. */
+  readonly environmentOf: (session: StoredSession) => SessionEnvironment;
+  readonly approve: (run: Run, request: ApprovalRequest, signal: AbortSignal) => Promise<ApprovalDecision>;
+}
+
+/** One run's agent, from the question to its last word. */
+export class Performance {
+  readonly #ports: PerformancePorts;
+
+  constructor(ports: PerformancePorts) {
+    this.#ports = ports;
+  }
+
+  /** Resolves when the agent has said all, or the run has ended meanwhile. @throws RpcError, and what agents throw */
+  async of(run: Run): Promise<void> {
+    const { sessions, runner } = this.#ports;
+    const session = sessions.byId(run.sessionDbId);
+    if (!session) throw new RpcError("not_found", `Cannot run in session "${run.sessionKey}": it is gone`);
+    const { environment, instructions } = this.#ports.environmentOf(session);
+    const models = run.options.model === undefined ? environment.models : [run.options.model];
+    const runtime = await runner.open({ ...environment, models });
+    if (run.isEnded) return;
+    const told = [instructions, run.options.extraSystemPrompt].flatMap((text) => text || []);
+    try {
+      await this.#listen(run, { session, runtime, instructions: told });
+    } catch (error) {
+      const isOverflow =
+        error instanceof RpcError && error.code === "too_large" && run.transcript.bytes === 0;
+      if (!isOverflow || run.isEnded || runtime.keepsHistory) throw error;
+      // The model counts otherwise than we do: once more, with the older part summed up.
+      const fresh = sessions.byId(run.sessionDbId) ?? session;
+      await this.#listen(run, { session: fresh, runtime, instructions: told, isTight: true });
+    }
+  }
+
+  async #listen(
+    run: Run,
+    about: {
+      readonly session: StoredSession;
+      readonly runtime: AgentRuntime;
+      readonly instructions: readonly string[];
+      readonly isTight?: boolean;
+    },
+  ): Promise<void> {
+    const { contexts, news, journal, writer, approve } = this.#ports;
+    const { signal } = run.controller;
+    const asked = {
+      ...about,
+      run,
+      signal,
+      onCompaction: (phase: "start" | "end", data: Record<string, unknown>) =>
+        news.compaction(run, phase, data),
+    };
+    const messages = await contexts.of(asked, about.isTight);
+    if (run.isEnded) return;
+    const turn: AgentTurn = {
+      runId: run.id,
+      messages,
+      steered: () => {
+        const waiting = run.isEnded ? [] : run.steered.splice(0);
+        run.taken.push(...waiting);
+        return waiting.map(({ message }) => message);
+      },
+      approve: (request, waited) => approve(run, request, waited),
+      remember: (note) => {
+        if (note.length > LIMITS.agentNoteCharsMax) return;
+        writer
+          .write(() => journal.remember(run.sessionDbId, note))
+          .catch((error: unknown) => this.#ports.log.warn("agent's note not kept", { error: String(error) }));
+      },
+    };
+    for await (const event of about.runtime.prompt(turn, signal)) {
+      if (run.isEnded) return;
+      this.#hear(run, event);
+    }
+  }
+
+  #hear(run: Run, event: AgentEvent): void {
+    const { stream, news } = this.#ports;
+    const { transcript } = run;
+    if (event.type === "text") {
+      transcript.text(event.text);
+      stream.append(run, event.text);
+    } else if (event.type === "thinking") {
+      transcript.thinking(event.text);
+    } else if (event.type === "tool_start") {
+      transcript.toolStarted(event);
+    } else if (event.type === "tool_result") {
+      transcript.toolAnswered(event);
+    } else if (event.type === "usage") {
+      run.usage = addUsage(run.usage, event);
+      run.contextTokens = event.inputTokens + event.outputTokens;
+    } else if (event.type === "model") {
+      if (run.model !== event.model) news.modelChosen(run, event.model);
+      run.model = event.model;
+    }
+    if (event.type === "tool_start" || event.type === "tool_update" || event.type === "tool_result")
+      news.tool(run, event);
+    const { inputTokens = 0, outputTokens = 0 } = run.usage ?? {};
+    const used = {
+      tokens: inputTokens + outputTokens,
+      toolCalls: transcript.toolCalls,
+      outputBytes: transcript.bytes,
+    };
+    const over = overBudget(run.budget, used);
+    if (over) throw over;
+  }
+}

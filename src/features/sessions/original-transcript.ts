@@ -1,0 +1,56 @@
+import type { Content } from "../runs/contract.ts";
+import type { TranscriptLine } from "./transcript.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A line of the system we replace has its message inside. @source PEER F13 */
+export function isOriginalEntry(line: object): line is { readonly message: Fields } {
+  return "message" in line && isFields(line.message);
+}
+
+/** What such a line says; what only that system knows is left out. */
+export function toOriginalMessage(entry: {
+  readonly message: Fields;
+  readonly timestamp?: unknown;
+}): TranscriptLine {
+  const { message } = entry;
+  const { role, content } = message;
+  const ts = toMs(message["timestamp"]) ?? toMs(entry.timestamp);
+  if (ts === undefined) return { kind: "bad", state: "it has no time" };
+  const parts = toParts(content);
+  if (!parts) return { kind: "bad", state: "its content is no message's" };
+  if (role === "toolResult") return toResult(message, parts);
+  if ((role !== "user" && role !== "assistant") || parts.length === 0) return { kind: "nothing" };
+  const status = message["stopReason"] === "aborted" ? ("aborted" as const) : undefined;
+  return { kind: "message", message: { role, content: parts, ts, status } };
+}
+
+function toResult({ toolCallId, isError }: Fields, parts: readonly Content[]): TranscriptLine {
+  if (typeof toolCallId !== "string") return { kind: "nothing" };
+  const text = parts.map((part) => (part.type === "text" ? part.text : "")).join("");
+  return { kind: "result", id: toolCallId, text, isError: isError === true };
+}
+
+function toParts(content: unknown): Content[] | undefined {
+  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }];
+  return Array.isArray(content) ? content.flatMap(toPart) : undefined;
+}
+
+function toPart(part: unknown): Content[] {
+  if (!isFields(part)) return [];
+  const { type, text, thinking, id, name, arguments: args } = part;
+  if (type === "text" && typeof text === "string") return text === "" ? [] : [{ type, text }];
+  if (type === "thinking" && typeof thinking === "string") return [{ type, text: thinking }];
+  if (type === "image") return [{ type: "text", text: "[a picture]" }];
+  if (type !== "toolCall" || typeof id !== "string" || typeof name !== "string") return [];
+  return [{ type: "tool_call", id, name, args: JSON.stringify(args ?? {}) }];
+}
+
+function toMs(value: unknown): number | undefined {
+  const ms = typeof value === "string" ? Date.parse(value) : value;
+  return typeof ms === "number" && Number.isFinite(ms) && ms >= 0 ? Math.round(ms) : undefined;
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,57 @@
+import { cut } from "./text.ts";
+
+/** What is searched for: all of these words, the last one as a beginning. */
+export interface SearchWords {
+  /** For FTS5: quoted, so that nothing in it is syntax. */
+  readonly match: string;
+  readonly words: readonly string[];
+}
+
+/** What the index takes for a word. @source https://sqlite.org/fts5.html#unicode61_tokenizer */
+const WORD = /[\p{L}\p{N}\p{Co}][\p{L}\p{N}\p{Co}\p{M}]*/gu;
+
+/** Characters shown before the first word that was found, and in all. */
+const LEAD_CHARS = 60;
+const SNIPPET_CHARS = 240;
+
+/** @returns undefined when there is no word in it */
+export function toSearchWords(query: string): SearchWords | undefined {
+  const words = (query.toWellFormed().match(WORD) ?? []).map((word) => word);
+  if (words.length === 0) return undefined;
+  return { match: `${words.map((word) => `"${word}"`).join(" ")}*`, words: words.map(folded) };
+}
+
+/** The part of a text where the words are, and where in it they are. */
+export function snippetOf(
+  text: string,
+  { words }: SearchWords,
+): { snippet: string; marks: [number, number][] } {
+  const found = firstMatch(text, words);
+  const start = lineStart(text, Math.max(0, found - LEAD_CHARS));
+  const snippet = cut(text.slice(start), SNIPPET_CHARS);
+  const marks: [number, number][] = [];
+  for (const { 0: word, index } of snippet.matchAll(WORD)) {
+    if (isWanted(word, words)) marks.push([index, index + word.length]);
+  }
+  return { snippet, marks };
+}
+
+function firstMatch(text: string, words: readonly string[]): number {
+  for (const { 0: word, index } of text.matchAll(WORD)) if (isWanted(word, words)) return index;
+  return 0;
+}
+
+/** Not in the middle of a character. */
+function lineStart(text: string, at: number): number {
+  return /[\uDC00-\uDFFF\p{M}]/u.test(text.charAt(at)) && at > 0 ? lineStart(text, at - 1) : at;
+}
+
+function isWanted(word: string, words: readonly string[]): boolean {
+  const plain = folded(word);
+  return words.includes(plain) || plain.startsWith(words.at(-1) ?? plain);
+}
+
+/** Without case and accents, as the index has it. */
+function folded(word: string): string {
+  return word.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+}
