@@ -174,7 +174,8 @@ export interface Files {
   /** Names in a directory, sorted; none when there is no such directory. */
   list(path: string): Promise<string[]>;
   /**
-   * Gives what is there, a link itself included, another name in the same file system; on disk when it resolves.
+   * Gives what is there, a link itself included, another name in the same file system; on disk when it
+   * resolves.
    *
    * @returns false when there is nothing. @throws when the new name is taken
    */
@@ -208,9 +209,9 @@ export type SqlValue = string | number | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 
 /**
- * What SQLite could not do. `full`: no room on the disk. `io`: the disk answered with an error. `busy`: another
- * program holds the lock. `corrupt`, `not_a_database`: what is in the file cannot be read. `other`: the statement
- * itself is refused (a constraint, a mistake in it), or what has none of these names.
+ * What SQLite could not do. `full`: no room on the disk. `io`: the disk answered with an error. `busy`:
+ * another program holds the lock. `corrupt`, `not_a_database`: what is in the file cannot be read. `other`:
+ * the statement itself is refused (a constraint, a mistake in it), or what has none of these names.
  */
 export type DatabaseErrorKind = "full" | "io" | "busy" | "corrupt" | "not_a_database" | "other";
 

@@ -14,8 +14,8 @@ type Call = { id: string; name: string; args: string; index: number; extra: unkn
 type ThinkingField = "reasoning_content" | "reasoning";
 
 /**
- * What a server wants back beside its tool calls until the turn has ended: its reasoning (DeepSeek, Kimi), and
- * what it added to a call (Gemini's signature).
+ * What a server wants back beside its tool calls until the turn has ended: its reasoning (DeepSeek, Kimi),
+ * and what it added to a call (Gemini's signature).
  */
 export type AnswerState = {
   readonly ids: readonly string[];

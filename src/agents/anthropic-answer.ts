@@ -13,7 +13,7 @@ type EndReason = Extract<ModelEvent, { type: "end" }>["reason"];
 type Block = { type: string; text: string; signature: string; id: string; name: string; input: unknown };
 type Counts = Record<"input" | "created" | "read" | "output", number>;
 
-/** Puts one streamed message together. Nothing of an event is taken for granted: others copy the interface. */
+/** Puts one streamed message together. Nothing of an event is taken for granted: others copy it. */
 export class AnthropicAnswer {
   readonly #blocks = new Map<number, Block>();
   readonly #counts: Counts = { input: 0, created: 0, read: 0, output: 0 };
@@ -59,7 +59,7 @@ export class AnthropicAnswer {
     }
   }
 
-  /** @returns what is only known at the end: whole tool calls, what is wanted back, usage, and the end itself */
+  /** @returns what is only known at the end: whole tool calls, what is wanted back, usage, the end */
   end(): ModelEvent[] {
     const isCut = this.#reason === "length" || this.#reason === "filter";
     const events: ModelEvent[] = [];

@@ -136,8 +136,8 @@ function toText(text: string): TextBlockParam[] {
 }
 
 /**
- * Marks what the server keeps for the next call: what is told before every conversation, and the conversation up
- * to the last two messages of the user's side. That is three marks of the four allowed.
+ * Marks what the server keeps for the next call: what is told before every conversation, and the conversation
+ * up to the last two messages of the user's side. That is three marks of the four allowed.
  */
 function markForCache({ system, tools, messages }: Conversation): void {
   const cacheControl = { type: "ephemeral" } as const;

@@ -109,7 +109,7 @@ function keyOf({ api, endpoint }: Listing): string {
   return JSON.stringify([api, endpoint]);
 }
 
-/** Those of the configuration, then those that need none: a vendor whose key is there, and Ollama if it answers. */
+/** Those of the configuration, then those that need none: vendors with a key, Ollama if it answers. */
 function sourcesOf(config: AgentsConfigView, env: Env): Source[] {
   const configured = Object.keys(config.models?.providers ?? {});
   const builtIn = BUILT_IN.filter((name) => name !== "echo" && !configured.includes(name));

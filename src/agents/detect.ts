@@ -21,10 +21,11 @@ const LIST_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Small, cheap and able: what a key alone gets. */
 const OPENAI_MODEL = "openai/gpt-5-mini";
+const ANTHROPIC_MODEL = "anthropic/claude-haiku-5-5";
 
 const OLLAMA_PORT = "11434";
 
-/** Looks at the first call and remembers: Ollama on this machine, then a key of OpenAI, then the echo. */
+/** Looks at the first call and remembers: Ollama on this machine, then a key of OpenAI or Anthropic, then the echo. */
 export function createDetector(options: DetectOptions): () => Promise<DetectedModel> {
   let found: Promise<DetectedModel> | undefined;
   return () => (found ??= detectModel(options));
@@ -46,16 +47,29 @@ async function detectModel(options: DetectOptions): Promise<DetectedModel> {
   if (openaiKey(options.env) !== undefined) {
     return { model: OPENAI_MODEL, line: `Found OPENAI_API_KEY and ${ollama}: using ${OPENAI_MODEL}` };
   }
-  const hint = "set agents.defaults.model, or start Ollama or set OPENAI_API_KEY before the next start";
+  if (anthropicKey(options.env) !== undefined) {
+    return {
+      model: ANTHROPIC_MODEL,
+      line: `Found ANTHROPIC_API_KEY and ${ollama}: using ${ANTHROPIC_MODEL}`,
+    };
+  }
+  const hint = "set agents.defaults.model, or start Ollama or set one of the keys before the next start";
   return {
     model: ECHO_MODEL,
-    line: `No model configured, no OPENAI_API_KEY and ${ollama}: answering with the built-in echo; ${hint}`,
+    line:
+      `No model configured, no OPENAI_API_KEY, no ANTHROPIC_API_KEY and ${ollama}: ` +
+      `answering with the built-in echo; ${hint}`,
   };
 }
 
 /** The key of OpenAI in the environment; a blank one is none. */
 export function openaiKey(env: DetectOptions["env"]): string | undefined {
   return env["OPENAI_API_KEY"]?.trim() || undefined;
+}
+
+/** The key of Anthropic in the environment; a blank one is none. */
+export function anthropicKey(env: DetectOptions["env"]): string | undefined {
+  return env["ANTHROPIC_API_KEY"]?.trim() || undefined;
 }
 
 /**

@@ -30,11 +30,22 @@ type Deps = FallbackPorts & { readonly runId: string };
 /** Failures that another model may not have. The others come from what was asked. */
 const PASSED_ON = new Set<string>(["unavailable", "busy", "not_found", "forbidden"]);
 
-/** Asks the next model when one fails before it has said anything; the last one's failure is the answer. */
-export function createFallbackModel(candidates: readonly ChatCandidate[], deps: Deps): LoopModel {
+/**
+ * Asks the next model when one fails before it has said anything; the last one's failure is the answer.
+ *
+ * @param others asked as well once one of `candidates` has begun the turn, which then only they can end
+ */
+export function createFallbackModel(
+  candidates: readonly ChatCandidate[],
+  deps: Deps,
+  others: readonly ChatCandidate[] = [],
+): LoopModel {
+  let asked: readonly ChatCandidate[] = candidates;
   return {
     complete(request, signal) {
-      const attempts = deps.coolDowns.sort(candidates).map((candidate) => ({
+      const now = asked;
+      asked = [...new Set([...candidates, ...others])];
+      const attempts = deps.coolDowns.sort(now).map((candidate) => ({
         names: [candidate.ref],
         begin: () => answerOf(candidate, { request, signal, deps }),
       }));
@@ -59,10 +70,11 @@ export function createFallbackRuntime(options: FallbackOptions): AgentRuntime {
     keepsHistory,
     prompt(turn, signal) {
       const deps: Deps = { coolDowns, log, runId: turn.runId };
+      const chats = candidates.filter((one) => one.kind === "chat");
       const attempts = groups(coolDowns.sort(candidates)).map((group) => ({
         names: group.map(({ ref }) => ref),
         begin: () => {
-          if (!isWhole(group)) return loop(createFallbackModel(group, deps)).prompt(turn, signal);
+          if (!isWhole(group)) return loop(createFallbackModel(group, deps, chats)).prompt(turn, signal);
           return turnOf(group[0], { turn, signal, deps });
         },
       }));

@@ -34,8 +34,8 @@ export function textOf(parts: readonly AgentPart[]): string {
 }
 
 /**
- * Ids of tool calls for one request. Histories may hold the same id twice (servers that number their calls begin
- * anew with each answer), and ids of other providers.
+ * Ids of tool calls for one request. Histories may hold the same id twice (servers that number their calls
+ * begin anew with each answer), and ids of other providers.
  *
  * @param unwanted what this provider takes in no id; written as `_`
  */

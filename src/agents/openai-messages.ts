@@ -35,8 +35,6 @@ export function toOpenAiMessages(
   });
 }
 
-type Round = { text: string; readonly calls: CallPart[] };
-
 function toRound(
   { text, calls }: { readonly text: string; readonly calls: readonly CallPart[] },
   toId: (id: string) => string,

@@ -1,6 +1,6 @@
 import { nearest } from "../config/nearest.ts";
 import { RpcError } from "../contract/errors.ts";
-import { ollamaUrl, openaiKey } from "./detect.ts";
+import { anthropicKey, ollamaUrl, openaiKey } from "./detect.ts";
 import { ECHO_MODEL } from "./echo.ts";
 import type { Endpoint } from "./endpoint.ts";
 
@@ -171,7 +171,7 @@ function withDefaults(provider: string, configured: ProviderConfig, env: Env): G
   if (api !== "anthropic-messages" || (provider !== "anthropic" && baseUrl !== undefined)) return given;
   return withVendor(given, {
     keyVariable: "ANTHROPIC_API_KEY",
-    key: env["ANTHROPIC_API_KEY"]?.trim() || undefined,
+    key: anthropicKey(env),
     usual: env["ANTHROPIC_BASE_URL"]?.trim() || ANTHROPIC_URL,
     own: ANTHROPIC_URL,
   });

@@ -26,8 +26,8 @@ type CallPart = Extract<AgentPart, { type: "tool_call" }>;
 /**
  * Runs what one answer of a model wants, all at the same time.
  *
- * @returns the calls in their order with what came of them; undefined when `signal` was aborted: what still runs
- *   is told so and not waited for
+ * @returns the calls in their order with what came of them; undefined when `signal` was aborted: what still
+ *   runs is told so and not waited for
  */
 export async function* runTools(
   calls: readonly WantedCall[],
@@ -143,7 +143,7 @@ function cutText(text: string): string {
 
 type ToolEvent = Extract<AgentEvent, { type: "tool_update" | "tool_result" }>;
 
-/** What the tools have to say, for one reader. Of each tool at most one piece of progress waits: the newest. */
+/** What the tools say, for one reader. Of each at most one piece of progress waits: the newest. */
 class News {
   readonly #waiting: ToolEvent[] = [];
   readonly #signal: AbortSignal;

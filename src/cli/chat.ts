@@ -1,11 +1,13 @@
 import { type GatewayClient, GatewayError, type ReconnectOptions } from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
+import { followApprovals } from "./approvals.ts";
 import { usage } from "./args.ts";
 import type { CommandInput, RunCommand } from "./command.ts";
 import { connect, toCliError } from "./connect.ts";
 import { converse } from "./converse.ts";
 import { CliError } from "./errors.ts";
-import { startTurn, textOf, type TurnEnd } from "./turn.ts";
+import { programName } from "./program.ts";
+import { sending, startTurn, textOf, type TurnEnd } from "./turn.ts";
 
 const SESSION_DEFAULT = "main";
 
@@ -29,7 +31,15 @@ export const chat: RunCommand = async (input) => {
   const { client, target, timeoutMs } = await connect(input, "chat", RECONNECT);
   try {
     await chooseModel(client, sessionKey, args.text("model"));
-    const parts = { ...input, client, sessionKey, timeoutMs: args.has("timeout-ms") ? timeoutMs : undefined };
+    // Whoever began a run it may join: what is said in this session is shown here.
+    const { sessions } = await client.call("events.subscribe", { sessions: [sessionKey] });
+    const keptKey = Array.isArray(sessions) ? (sessions[0] ?? sessionKey) : sessionKey;
+    const parts = {
+      ...input,
+      client,
+      sessionKey: keptKey,
+      timeoutMs: args.has("timeout-ms") ? timeoutMs : undefined,
+    };
     return await (isConversation ? converse(parts) : answerOnce(parts, message));
   } catch (error) {
     throw toCliError(error, target);
@@ -67,14 +77,19 @@ async function answerOnce(parts: ChatParts, message: string): Promise<number> {
   const turn = startTurn({
     client,
     sessionKey,
-    message,
-    timeoutMs,
+    send: sending({ client, sessionKey, message, timeoutMs }),
     onText: (text) => {
       if (isJson) return;
       screen.write(screen.foreign(text));
       lastChar = text.at(-1) ?? lastChar;
     },
     onQueued: () => screen.problem(`Session "${sessionKey}" is still answering, this message waits`),
+  });
+  const program = programName(platform);
+  const stopApprovals = await followApprovals(client, sessionKey, {
+    asked: ({ id, title }) =>
+      screen.problem(`It asks for a yes: ${title}. ${program} approvals allow ${id} (or always, deny)`),
+    settled: () => {},
   });
   const stopSignals = platform.process.onStopSignal((signal) => {
     // The second time: whoever presses it does not want to wait for the gateway either.
@@ -90,6 +105,7 @@ async function answerOnce(parts: ChatParts, message: string): Promise<number> {
     if (signalled) return SIGNAL_EXIT[signalled];
     return end.status === "ok" ? EXIT.ok : EXIT.failed;
   } finally {
+    stopApprovals();
     stopSignals();
   }
 }

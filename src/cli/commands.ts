@@ -1,5 +1,6 @@
 import type { Command } from "./command.ts";
 import { CONFIG_COMMANDS } from "./config/commands.ts";
+import { SESSION_COMMANDS } from "./sessions/commands.ts";
 import { CONFIG, CONNECTION, HELP, json, STATE_DIR } from "./options.ts";
 
 /** Every command, in the order help shows them. The first one is what no command means. */
@@ -47,6 +48,23 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     examples: ["gateway call health", `gateway call sessions.list '{"limit":5}'`],
     load: async () => (await import("./call.ts")).call,
   },
+  approvals: {
+    summary: "Show what waits for your yes, and decide",
+    takes: "[list | allow ID | always ID | deny ID]",
+    wordsMax: 2,
+    about: [
+      "Agents ask before tools that `tools.approve` names. `always` holds for that tool in that session.",
+      "What nobody answers in time is denied.",
+    ],
+    options: {
+      all: { summary: "Also what was decided" },
+      ...json("Print it on one line of JSON, problems too"),
+      ...CONNECTION,
+      ...HELP,
+    },
+    examples: ["gateway approvals", "gateway approvals allow 4mTtVfBqhVdcpJ7yJ1lkdQ"],
+    load: async () => (await import("./approvals.ts")).approvals,
+  },
   status: {
     summary: "Show how the gateway is doing",
     options: { ...json("Print it on one line of JSON, problems too"), ...CONNECTION, ...HELP },
@@ -62,6 +80,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       "gateway config explain gateway.port",
       "gateway config set agents.defaults.model ollama/qwen3",
     ],
+  },
+  sessions: {
+    summary: "List, search, export, import and end sessions",
+    takes: "COMMAND",
+    options: { ...HELP },
+    commands: SESSION_COMMANDS,
+    examples: ["gateway sessions list", "gateway sessions export main --out main.jsonl"],
   },
   restart: {
     summary: "Restart the gateway when no run is active",

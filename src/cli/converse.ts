@@ -1,17 +1,31 @@
-import { createIdempotencyKey, GatewayError } from "../client/mod.ts";
+import { type Approval, GatewayError } from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
 import type { Stop } from "../ports.ts";
 import type { ChatParts } from "./chat.ts";
 import { modelNote } from "./model.ts";
-import { startTurn, type Turn } from "./turn.ts";
+import { DECISIONS, describeApproval, followApprovals } from "./approvals.ts";
+import { Mailbox } from "./mailbox.ts";
+import { sending, startTurn, type Turn } from "./turn.ts";
 
 const PROMPT = "> ";
 
 const COMMANDS = [
-  ["/new", "begin a new session; the old one is kept"],
+  ["/new", "begin anew; what was said is kept and can be found"],
+  ["/retry", "answer the last message again, if its answer was cut off"],
   ["/help", "show this"],
   ["/quit", "leave; so do Ctrl-D, and Ctrl-C twice"],
 ] as const;
+
+const ASK = "Allow it? y: once, a: always in this session, n: no";
+
+const ANSWERS: Readonly<Record<string, (typeof DECISIONS)[keyof typeof DECISIONS]>> = {
+  y: DECISIONS.allow,
+  yes: DECISIONS.allow,
+  a: DECISIONS.always,
+  always: DECISIONS.always,
+  n: DECISIONS.deny,
+  no: DECISIONS.deny,
+};
 
 /** A conversation on a terminal. @returns the exit code */
 export async function converse(parts: ChatParts): Promise<number> {
@@ -21,13 +35,16 @@ export async function converse(parts: ChatParts): Promise<number> {
 /** What happens on the terminal, one thing at a time. */
 class Conversation {
   readonly #parts: ChatParts;
-  #sessionKey: string;
+  readonly #sessionKey: string;
   #turn: Turn | undefined;
   #isLeaving = false;
   #isPrompting = false;
   /** Of the answer's text: a line that is still open is ended before anything else is said. */
   #lastChar = "\n";
   readonly #left = Promise.withResolvers<void>();
+  readonly #typed = new Mailbox<string>();
+  /** What a person is asked: the next line is the answer. */
+  readonly #questions: Approval[] = [];
 
   constructor(parts: ChatParts) {
     this.#parts = parts;
@@ -39,8 +56,10 @@ class Conversation {
     const stops: Stop[] = [
       platform.process.onStopSignal((signal) => this.#interrupt(signal)),
       this.#watchConnection(),
+      await this.#watchApprovals(),
     ];
     try {
+      void this.#read().catch((error: unknown) => this.#left.reject(error));
       await Promise.race([this.#talk(), this.#left.promise]);
       return EXIT.ok;
     } finally {
@@ -49,16 +68,60 @@ class Conversation {
   }
 
   async #talk(): Promise<void> {
-    const { platform, screen } = this.#parts;
+    const { screen } = this.#parts;
     await this.#greet();
     this.#prompt();
-    for await (const line of platform.process.lines()) {
+    for (;;) {
+      const line = await this.#typed.take();
       this.#isPrompting = false;
+      // Ctrl-D: the prompt is still waiting on its line.
+      if (line === undefined) return screen.line("");
       if ((await this.#take(line.trim())) === "leave") return;
       this.#prompt();
     }
-    // Ctrl-D: the prompt is still waiting on its line.
-    screen.line("");
+  }
+
+  /** A line is the answer to a question that is open, else the next message: also one typed during an answer. */
+  async #read(): Promise<void> {
+    for await (const line of this.#parts.platform.process.lines()) {
+      const [question] = this.#questions;
+      if (question) await this.#decide(question, line.trim().toLowerCase());
+      else this.#typed.put(line);
+    }
+    this.#typed.close();
+  }
+
+  async #decide(approval: Approval, word: string): Promise<void> {
+    const { client, screen } = this.#parts;
+    const decision = ANSWERS[word];
+    if (!decision) return screen.problem(ASK);
+    try {
+      await client.call("approvals.resolve", { id: approval.id, decision });
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      // Somebody else was quicker, or the time is up.
+      screen.problem(error.message);
+    }
+  }
+
+  #watchApprovals(): Promise<Stop> {
+    const { client, screen } = this.#parts;
+    const ask = (approval: Approval): void => {
+      this.#endLine();
+      for (const line of describeApproval(approval)) screen.line(screen.foreign(line));
+      screen.problem(ASK);
+    };
+    return followApprovals(client, this.#sessionKey, {
+      asked: (approval) => {
+        if (this.#questions.push(approval) === 1) ask(approval);
+      },
+      settled: ({ id }) => {
+        const place = this.#questions.findIndex((question) => question.id === id);
+        if (place >= 0) this.#questions.splice(place, 1);
+        const [next] = this.#questions;
+        if (place === 0 && next) ask(next);
+      },
+    });
   }
 
   async #greet(): Promise<void> {
@@ -85,31 +148,61 @@ class Conversation {
       return undefined;
     }
     if (line === "/quit" || line === "/exit") return "leave";
-    if (line === "/new") this.#startAfresh();
+    if (line === "/new") await this.#startAfresh();
+    else if (line === "/retry") await this.#retry();
     else if (line === "/help") for (const [name, what] of COMMANDS) screen.line(`${name.padEnd(6)} ${what}`);
     else screen.problem(`Cannot do "${line}": there are ${COMMANDS.map(([name]) => name).join(", ")}`);
     return undefined;
   }
 
-  #startAfresh(): void {
-    const { screen, sessionKey } = this.#parts;
-    this.#sessionKey = `${sessionKey}-${createIdempotencyKey().slice(0, 6)}`;
-    screen.line(screen.foreign(`Session "${this.#sessionKey}"`));
+  async #startAfresh(): Promise<void> {
+    const { client, screen } = this.#parts;
+    try {
+      await client.call("sessions.reset", { key: this.#sessionKey });
+      screen.line(screen.dim("It begins anew"));
+    } catch (error) {
+      if (!(error instanceof GatewayError) || client.state.name === "closed") throw error;
+      // Nothing has been said in it yet.
+      if (error.code !== "not_found") this.#say(error.message);
+    }
+  }
+
+  async #retry(): Promise<void> {
+    await this.#follow((onText, onQueued) => {
+      const { client } = this.#parts;
+      return startTurn({
+        client,
+        sessionKey: this.#sessionKey,
+        send: () => client.call("chat.retry", { sessionKey: this.#sessionKey }),
+        onText,
+        onQueued,
+      });
+    });
   }
 
   async #ask(message: string): Promise<void> {
-    const { client, screen, timeoutMs } = this.#parts;
-    this.#turn = startTurn({
-      client,
-      sessionKey: this.#sessionKey,
-      message,
-      timeoutMs,
-      onText: (text) => {
+    const { client, timeoutMs } = this.#parts;
+    const sessionKey = this.#sessionKey;
+    await this.#follow((onText, onQueued) =>
+      startTurn({
+        client,
+        sessionKey,
+        send: sending({ client, sessionKey, message, timeoutMs }),
+        onText,
+        onQueued,
+      }),
+    );
+  }
+
+  async #follow(start: (onText: (text: string) => void, onQueued: () => void) => Turn): Promise<void> {
+    const { client, screen } = this.#parts;
+    this.#turn = start(
+      (text) => {
         screen.write(screen.foreign(text));
         this.#lastChar = text.at(-1) ?? this.#lastChar;
       },
-      onQueued: () => this.#say("This session is still answering somebody else, the message waits"),
-    });
+      () => this.#say("This session is still answering, the message waits or joins in"),
+    );
     try {
       const { problem } = await this.#turn.end;
       if (problem) this.#say(problem);

@@ -39,6 +39,7 @@ export function describeStatus(
     ...waits(config).map((text) => ["", text] as const),
     ...config.warnings.map((warning) => ["", shortened(warning)] as const),
     ["State", status.stateDir],
+    ...storageNotes(status.storage).map((text) => ["", text] as const),
   ];
   const head = `gateway ${status.version} (${status.runtime}) at ${url}, up ${formatDuration(status.uptimeMs)}`;
   const told = rows.map(([name, value]) => `${bold(name.padEnd(8))}  ${foreign(value)}`);
@@ -63,6 +64,14 @@ function alarms({ valid, error, safeMode, restartOwed }: ConfigStatus): string[]
     ? "SAFE MODE: started on a copy of the last good configuration"
     : "CONFIGURATION INVALID: the last good configuration goes on";
   return [goesOn, ...(error ? [formatProblem(error)] : []), ""];
+}
+
+/** Unreadable or full: whoever looks here wants to know. */
+function storageNotes({ movedAside, problem }: ResultOf<"status">["storage"]): string[] {
+  return [
+    ...(problem === undefined ? [] : [`NOTHING CAN BE WRITTEN: ${problem}`]),
+    ...(movedAside === undefined ? [] : [`an older database could not be read and lies at ${movedAside}`]),
+  ];
 }
 
 function waits({ restartOwed, confirmWithinMs }: ConfigStatus): string[] {

@@ -4,7 +4,6 @@ import {
   type GatewayClient,
   GatewayError,
   type Message,
-  type Methods,
   type Usage,
 } from "../client/mod.ts";
 
@@ -20,12 +19,14 @@ export type TurnEnd = {
   readonly problem?: string | undefined;
 };
 
+/** What became of a message. */
+export type Handed = { readonly runId?: string; readonly status: string };
+
 export type TurnOptions = {
   readonly client: GatewayClient;
   readonly sessionKey: string;
-  readonly message: string;
-  /** Longest time the answer may take; the gateway's own default when absent. */
-  readonly timeoutMs?: number | undefined;
+  /** Hands the message over; asked once. */
+  send(): Promise<Handed>;
   /** Gets the answer's text piece by piece, each character once, in order. */
   onText(text: string): void;
   /** The run waits behind another one of its session. */
@@ -81,7 +82,7 @@ export function startTurn(options: TurnOptions): Turn {
     if (end) finish(end);
   };
   const send = async (): Promise<void> => {
-    const sent = await sendSafely(options);
+    const sent = await options.send();
     if (sent.runId === undefined || sent.status === "stopped")
       return ended.resolve({ runId: sent.runId ?? "", status: "ok" });
     if (sent.status !== "started") options.onQueued();
@@ -111,21 +112,28 @@ export function startTurn(options: TurnOptions): Turn {
 /** Attempts to hand a message over when connections break; the key makes sure that it is taken once. */
 const SEND_ATTEMPTS = 3;
 
-async function sendSafely({
-  client,
-  sessionKey,
-  message,
-  timeoutMs,
-}: TurnOptions): Promise<Methods["chat.send"]["result"]> {
-  const idempotencyKey = createIdempotencyKey();
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await client.call("chat.send", { sessionKey, message, idempotencyKey, timeoutMs });
-    } catch (error) {
-      const isLost = error instanceof GatewayError && error.code === "unavailable" && error.from === "client";
-      if (!isLost || attempt >= SEND_ATTEMPTS || client.state.name === "closed") throw error;
+interface Sending {
+  readonly client: GatewayClient;
+  readonly sessionKey: string;
+  readonly message: string;
+  /** Longest time the answer may take; the gateway's own default when absent. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Hands a message over, across broken connections, once. */
+export function sending({ client, ...message }: Sending): () => Promise<Handed> {
+  return async () => {
+    const idempotencyKey = createIdempotencyKey();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await client.call("chat.send", { ...message, idempotencyKey });
+      } catch (error) {
+        const isLost =
+          error instanceof GatewayError && error.code === "unavailable" && error.from === "client";
+        if (!isLost || attempt >= SEND_ATTEMPTS || client.state.name === "closed") throw error;
+      }
     }
-  }
+  };
 }
 
 /** @returns undefined while the run goes on */

@@ -1303,7 +1303,7 @@ export interface Methods {
         ts: number;
         snippet: string;
         /** where the words are in the snippet: from and to, in UTF-16 units */
-        marks: Array<unknown[]>;
+        marks: Array<number[]>;
       }>;
       /** present when there may be more */
       next?: string;

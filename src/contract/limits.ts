@@ -194,7 +194,7 @@ export const LIMITS = {
   approvalsOpenMax: 200,
   /** Approvals that were decided and stay listed, the newest. */
   approvalsKept: 1_000,
-  /** Characters of what is to be approved, in one line and in full: an event with it fits any client's buffer. */
+  /** Characters of what is to be approved, in one line and in full: its event fits any client's buffer. */
   approvalTitleCharsMax: 500,
   approvalDetailsCharsMax: 64 * 1024,
   /** Approvals in one answer, default and most, and their text: it fits a client's buffer. */

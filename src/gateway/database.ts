@@ -38,8 +38,8 @@ interface Parts {
 }
 
 /**
- * Opens the database with this version's tables. One that cannot be read is moved aside, never overwritten, and a
- * new one is made.
+ * Opens the database with this version's tables. One that cannot be read is moved aside, never overwritten,
+ * and a new one is made.
  *
  * @throws StartError 1 with the reason: anything else, such as another program's database or a full disk
  */
@@ -139,7 +139,7 @@ async function newestAside({ platform: { files }, path }: Parts): Promise<string
   const slash = path.lastIndexOf("/");
   const start = `${path.slice(slash + 1)}.unreadable-`;
   const names = (await files.list(path.slice(0, slash))).filter((name) => name.startsWith(start));
-  const newest = names.filter((name) => !name.endsWith("-shm")).at(-1);
+  const newest = names.at(-1)?.replace(/-(wal|shm)$/, "");
   return newest === undefined ? undefined : `${path.slice(0, slash)}/${newest}`;
 }
 

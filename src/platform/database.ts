@@ -147,7 +147,7 @@ class SqliteDatabase implements Database {
     if (this.#connection.isTransaction) this.exec("ROLLBACK");
   }
 
-  /** A full disk, among others, has made SQLite roll back by itself; if it cannot, the next one tries again. */
+  /** A full disk has made SQLite roll back by itself; what cannot roll back now is tried again by the next. */
   #rollbackQuietly(): void {
     try {
       this.#rollback();

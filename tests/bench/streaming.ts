@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LIMITS } from "../../src/contract/limits.ts";
 import { cpuMicros, memoryMib, type Row, startServer } from "./harness.ts";
+import { measureStart } from "./measures.ts";
 import type { Seen } from "./token-clients.ts";
 
 const SESSIONS = 50;
@@ -13,11 +14,13 @@ const TOKENS = 500;
 interface Options {
   readonly stateDir: string;
   readonly token: string;
+  /** Nobody's: the compiled gateway takes it. */
+  readonly port: number;
   readonly rounds: number;
 }
 
 /** Many answers at once: model, gateway and clients in a process each. */
-export async function streamingRows({ stateDir, token, rounds }: Options): Promise<Row[]> {
+export async function streamingRows({ stateDir, token, port, rounds }: Options): Promise<Row[]> {
   const model = await startServer(["bun", "tests/bench/token-server.ts"], {
     BENCH_TOKENS: String(TOKENS),
     BENCH_TOKENS_PER_SECOND: String(TOKENS_PER_SECOND),
@@ -25,11 +28,22 @@ export async function streamingRows({ stateDir, token, rounds }: Options): Promi
   const stops = [() => model.stop()];
   try {
     configure(stateDir, model.url);
-    const env = { BENCH_STATE_DIR: stateDir, BENCH_TOKEN: token };
-    const gateway = await startServer(["bun", "tests/bench/gateway-server.ts"], env);
+    const url = `http://127.0.0.1:${port}`;
+    const command = [
+      "dist/gateway",
+      "run",
+      "--port",
+      String(port),
+      "--state-dir",
+      stateDir,
+      "--token",
+      token,
+    ];
+    const headers = { authorization: `Bearer ${token}` };
+    const gateway = await measureStart(command, { url, headers, env: {} });
     stops.push(() => gateway.stop());
     const clients = await startServer(["bun", "tests/bench/token-clients.ts"], {
-      BENCH_URL: gateway.url,
+      BENCH_URL: url,
       BENCH_TOKEN: token,
       BENCH_SESSIONS: String(SESSIONS),
       BENCH_CLIENTS: String(CLIENTS_OF_SESSION),

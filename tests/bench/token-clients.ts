@@ -43,18 +43,30 @@ async function follow(sessionKey: string): Promise<void> {
   await ready.promise;
 }
 
-function chat({ runId, state, offset, delta }: Frame, lengths: Map<string, number>): void {
+function chat({ runId, state, offset, delta, message }: Frame, lengths: Map<string, number>): void {
   const run = String(runId);
-  if (state !== "delta") {
-    lengths.delete(run);
-    ended++;
-    return onEnded();
+  const known = lengths.get(run) ?? 0;
+  if (state === "delta") {
+    if (Number(offset) !== known) gaps++;
+    lengths.set(run, Number(offset) + String(delta).length);
+    return look(String(delta));
   }
-  const text = String(delta);
-  if (Number(offset) !== (lengths.get(run) ?? 0)) gaps++;
-  lengths.set(run, Number(offset) + text.length);
+  // What no piece has told comes with the whole message.
+  const { content = [] } = (message ?? {}) as { content?: { text?: string }[] };
+  look(
+    content
+      .map(({ text = "" }) => text)
+      .join("")
+      .slice(known),
+  );
+  lengths.delete(run);
+  ended++;
+  onEnded();
+}
+
+function look(text: string): void {
   const come = now();
-  for (const stamp of text.trim().split(" ")) latencies.push(come - Number(stamp));
+  for (const stamp of text.split(" ")) if (stamp !== "") latencies.push(come - Number(stamp));
 }
 
 async function startAnswers(): Promise<WebSocket> {

@@ -56,6 +56,8 @@ function flawOfTurns(said: readonly Record<string, unknown>[]): string | undefin
     const answered = next ? blocksOf(next).filter(({ type }) => type === "tool_result") : [];
     const expected = uses.map(({ id }) => id);
     const got = answered.map(({ tool_use_id: id }) => id);
+    const isOrphan = place === 0 && blocksOf(message).some(({ type }) => type === "tool_result");
+    if (isOrphan) return "unexpected `tool_use_id` found in `tool_result` blocks";
     if (next && JSON.stringify(expected) !== JSON.stringify(got))
       return "`tool_use` ids were found without `tool_result` blocks immediately after";
   }

@@ -49,7 +49,7 @@ export interface AnthropicServerOptions {
   readonly models?: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** A server of Anthropic's messages on loopback, on a port the system picks. Unscripted it repeats the message. */
+/** A server of Anthropic's messages on loopback, on a free port. Unscripted it repeats the message. */
 export async function startAnthropicServer(options: AnthropicServerOptions = {}): Promise<AnthropicServer> {
   const state = new State(options);
   const server = createServer((request, response) => {

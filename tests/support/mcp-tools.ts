@@ -3,6 +3,7 @@ import type { McpServerConfig } from "../../src/agents/mcp/definition.ts";
 import { createMcpTools, type McpTools, type McpToolsOptions } from "../../src/agents/mcp/tools.ts";
 import type { ToolAnswer, ToolSet } from "../../src/agents/tools.ts";
 import { startProgram } from "../../src/platform/program.ts";
+import { createFiles } from "../../src/platform/files.ts";
 import { systemClock, systemTimers } from "../../src/platform/clock.ts";
 import type { AgentEnvironment, LogFields } from "../../src/ports.ts";
 import { tempDir } from "./temp.ts";
@@ -47,6 +48,7 @@ export function createMcpKit(config: Config, changes: Partial<McpToolsOptions> =
   const tools = createMcpTools({
     config: () => current,
     startProgram,
+    files: createFiles(),
     fetch,
     timers: systemTimers,
     clock: systemClock,

@@ -80,7 +80,8 @@ export function createExchange(from: {
 /** The text of a message's content, whether it is one or in parts. */
 function wordsIn(content: unknown): string {
   if (!Array.isArray(content)) return typeof content === "string" ? content : "";
-  return content.map((part) => String(toRecord(part)["text"] ?? "")).join("");
+  const texts = content.map((part) => toRecord(part)["text"]);
+  return texts.filter((text) => typeof text === "string").join("");
 }
 
 export function toRecord(value: unknown): Record<string, unknown> {

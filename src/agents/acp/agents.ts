@@ -1,5 +1,5 @@
 import { RpcError } from "../../contract/errors.ts";
-import type { AgentEnvironment, AgentRuntime, Clock } from "../../ports.ts";
+import type { AgentEnvironment, AgentRuntime, Clock, Files } from "../../ports.ts";
 import { type AcpProvider, type Env, splitModel } from "../providers.ts";
 import type { ConnectionPorts } from "./connection.ts";
 import { Places } from "./places.ts";
@@ -7,6 +7,7 @@ import { AcpSession } from "./session.ts";
 
 export interface AcpOptions extends ConnectionPorts {
   readonly clock: Clock;
+  readonly files: Pick<Files, "stat" | "ensurePrivateDir">;
   /** Our own; what programs need of it is passed on. */
   readonly env: Env;
   /** Programs without work are ended after that. */

@@ -1,4 +1,4 @@
-import type { AgentEnvironment, AgentEvent, AgentTurn, Clock, Stop } from "../../ports.ts";
+import type { AgentEnvironment, AgentEvent, AgentTurn, Clock, Files, Stop } from "../../ports.ts";
 import { type AcpProvider, type Env, splitModel } from "../providers.ts";
 import { Connection, type ConnectionPorts } from "./connection.ts";
 import { Conversation } from "./conversation.ts";
@@ -15,6 +15,7 @@ import { fieldsOf } from "./values.ts";
 
 export interface SessionPorts extends ConnectionPorts {
   readonly clock: Clock;
+  readonly files: Pick<Files, "stat" | "ensurePrivateDir">;
   readonly env: Env;
   readonly places: Places;
   readonly idleMs: number;
@@ -201,6 +202,7 @@ export class AcpSession implements Holder {
     const place = await ports.places.take(this);
     let connection: Connection | undefined;
     try {
+      await this.#ensureWorkspace();
       connection = await this.#connect(starting);
       this.#hold(connection, place);
       const { workspace } = environment;
@@ -219,6 +221,13 @@ export class AcpSession implements Holder {
       if (!starting.aborted) this.#starts.failed(failure.message.replace(/^.*?": /, ""));
       throw failure;
     }
+  }
+
+  /** The one that nobody has chosen is not there yet; one that is there keeps its permissions. */
+  async #ensureWorkspace(): Promise<void> {
+    const { environment, ports } = this.#options;
+    const found = await ports.files.stat(environment.workspace);
+    if (found === undefined) await ports.files.ensurePrivateDir(environment.workspace);
   }
 
   #connect(signal: AbortSignal): Promise<Connection> {

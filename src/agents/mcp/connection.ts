@@ -1,5 +1,5 @@
 import type { Client, Progress } from "@modelcontextprotocol/client";
-import type { Process, Timers } from "../../ports.ts";
+import type { Files, Process, Timers } from "../../ports.ts";
 import { isObject } from "../../rpc/json.ts";
 import { VERSION } from "../../version.ts";
 import type { FetchLike } from "../exchange.ts";
@@ -12,6 +12,7 @@ import { openProgramLink } from "./program-link.ts";
 import { stateOf } from "./words.ts";
 
 export interface ConnectionPorts {
+  readonly files: Pick<Files, "stat" | "ensurePrivateDir">;
   readonly startProgram: Process["startProgram"];
   readonly fetch: FetchLike;
   readonly timers: Timers;
@@ -105,25 +106,35 @@ async function shakeHands(
     throw problem === undefined ? error : new Error(problem, { cause: error });
   }
   link.opened();
-  subscribe(client, parts);
+  await subscribe(client, parts);
   return connectionOf(client, link, parts);
 }
 
-/** The newest version tells what changes only to those who ask for it. */
-function subscribe(client: Client, { news }: ConnectionOptions): void {
+/** The newest version tells what changes only to those who ask; first asked, then listed, nothing is missed. */
+async function subscribe(client: Client, { news, timers }: LinkParts): Promise<void> {
   if (client.getProtocolEra() !== "modern" || !client.getServerCapabilities()?.tools?.listChanged) return;
-  const asked = client.listen({ toolsListChanged: true }, { timeout: MCP.startMs });
-  asked.catch((error: unknown) => news.say("protocol", stateOf(error)));
+  const asked = client
+    .listen({ toolsListChanged: true }, { timeout: MCP.startMs })
+    .catch((error: unknown) => news.say("protocol", stateOf(error)));
+  let stop = (): void => {};
+  await Promise.race([asked, new Promise<void>((resolve) => (stop = timers.after(MCP.closeMs, resolve)))]);
+  stop();
 }
 
 type LinkParts = ConnectionPorts &
   ConnectionOptions & { readonly library: typeof import("@modelcontextprotocol/client") };
 
-function openLink({ reach }: Definition, parts: LinkParts): Link | Promise<Link> {
-  const { library, ...ports } = parts;
-  if (reach.kind === "program")
-    return openProgramLink(reach, { ...ports, parse: library.parseJSONRPCMessage });
-  return openHttpLink(reach, { ...ports, Library: library.StreamableHTTPClientTransport });
+async function openLink({ reach }: Definition, parts: LinkParts): Promise<Link> {
+  const { library, files, ...ports } = parts;
+  if (reach.kind === "http") {
+    return openHttpLink(reach, { ...ports, Library: library.StreamableHTTPClientTransport });
+  }
+  if ((await files.stat(reach.directory)) === undefined) {
+    // The workspace is made by whoever first needs it; any other directory has to be there.
+    if (!reach.isWorkspace) throw new Error(`its directory "${reach.directory}" is not there`);
+    await files.ensurePrivateDir(reach.directory);
+  }
+  return await openProgramLink(reach, { ...ports, parse: library.parseJSONRPCMessage });
 }
 
 function listen(client: Client, link: Link, { news, onChange }: ConnectionOptions): void {

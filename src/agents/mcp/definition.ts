@@ -33,6 +33,7 @@ export type Reach =
       readonly kind: "program";
       readonly command: readonly [string, ...string[]];
       readonly directory: string;
+      readonly isWorkspace: boolean;
       readonly env: Readonly<Record<string, string>>;
     }
   | { readonly kind: "http"; readonly url: string; readonly headers: Readonly<Record<string, string>> };
@@ -103,6 +104,7 @@ function reachOf(
     kind: "program",
     command: [expandHome(server.command, home), ...(server.args ?? [])],
     directory: directoryOf(server.cwd, { workspace, home }),
+    isWorkspace: server.cwd === undefined,
     env: { ...inherited(ours), ...agentEnv, ...server.env },
   };
 }

@@ -67,8 +67,8 @@ export class Approvals {
   }
 
   /**
-   * What a person answers; `deny` when nobody does in time, when `signal` is aborted first, and when it cannot
-   * be written down. Never rejects.
+   * What a person answers; `deny` when nobody does in time, when `signal` is aborted first, and when it
+   * cannot be written down. Never rejects.
    */
   async request(who: Asking, request: ApprovalRequest, signal: AbortSignal): Promise<ApprovalDecision> {
     const { tool } = request;

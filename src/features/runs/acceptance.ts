@@ -9,7 +9,8 @@ import type { Attachment, Origin, SendStatus } from "./contract.ts";
 import type { Answered, Image, Journal, StoredRun } from "./journal.ts";
 import type { Lanes } from "./lanes.ts";
 import { type Place, placeOf } from "./queue.ts";
-import { createRun, keyUsed, type Run, type RunOptions, tooManyWait } from "./run.ts";
+import { createRun, keyUsed, type Run, type RunOptions, type Steered, stopping, tooManyWait } from "./run.ts";
+import { type Traces, writeTraced } from "./traces.ts";
 
 /** A message that somebody wants answered. */
 export interface Asked {
@@ -48,6 +49,8 @@ interface AcceptancePorts {
   readonly crypto: Crypto;
   readonly environmentOf: (session: StoredSession) => SessionEnvironment;
   readonly activeMax: () => number;
+  /** Nothing new is taken. */
+  readonly isStopping: () => boolean;
 }
 
 /** Takes messages in: on disk first, then in their lane. What the disk refuses leaves no trace. */
@@ -69,15 +72,24 @@ export class Acceptance {
         `Cannot send to session "${asked.sessionKey}": the message is empty`,
       );
     const bytes = asked.message.length + images.reduce((sum, { data }) => sum + data.length, 1_024);
-    return this.#settled((undo) => this.#acceptIn(asked, images, undo), bytes);
+    return writeTraced(this.#ports.writer, (traces) => this.#acceptIn(asked, images, traces), bytes);
+  }
+
+  /** What became of the message when it came before. @throws RpcError `conflict` same key, other message */
+  known(asked: Asked): Accepted | undefined {
+    const { sessions, journal } = this.#ports;
+    const session = sessions.find(asked.sessionKey);
+    const answered = session && journal.answered(session.id, asked.idempotencyKey);
+    return session && answered?.run && repeat(asked, { answered, run: answered.run, session });
   }
 
   /** Answers the newest message of a session once more. @throws RpcError `not_found`, `conflict` */
   async retry(sessionKey: string, runId: string | undefined, owner: string): Promise<Accepted> {
-    return this.#settled((undo) => {
-      const { sessions, journal } = this.#ports;
+    const { sessions, journal, lanes, clock, writer, isStopping } = this.#ports;
+    return writeTraced(writer, (traces) => {
+      if (isStopping()) throw stopping(sessionKey);
       const session = sessions.find(sessionKey);
-      const last = session && journal.last(session.id);
+      const last = session && journal.last(session.id, session.historyStart);
       const fail = (code: "not_found" | "conflict", state: string): RpcError =>
         new RpcError(code, `Cannot retry in session "${sessionKey}": ${state}`);
       if (!session || !last) throw fail("not_found", "nothing has been said in it");
@@ -87,36 +99,25 @@ export class Acceptance {
           ? fail("conflict", `run "${runId}" is not the last one`)
           : fail("not_found", `no run "${runId}" in it`);
       }
-      if (last.status === "queued" || last.status === "running")
-        throw fail("conflict", "its last run goes on");
+      if (last.status === "queued" || last.status === "running") {
+        if (lanes.of(session.id).some(({ id }) => id === last.id))
+          throw fail("conflict", "its last run goes on");
+        // The disk did not take its end at the time.
+        journal.interrupt(last, clock.now());
+      }
       if (last.status === "ok") throw fail("conflict", "its last run has answered");
       const { origin, options } = last;
-      const run = this.#begin({ session, origin, owner, options, retryOf: last.retryOf ?? last.id }, undo);
+      const run = this.#begin({ session, origin, owner, options, retryOf: last.retryOf ?? last.id }, traces);
       return this.#answer(run, session);
     });
   }
 
-  /** Runs a work that begins runs: they may start when it is on disk, and are gone when it is not. */
-  async #settled(work: (undo: Run[]) => Accepted, bytes?: number): Promise<Accepted> {
-    const begun: Run[] = [];
-    try {
-      const accepted = await this.#ports.writer.write(() => work(begun), bytes);
-      for (const run of begun) run.isAccepted = true;
-      return accepted;
-    } catch (error) {
-      for (const run of begun) this.#ports.lanes.leave(run, false);
-      throw error;
-    } finally {
-      this.#promised -= begun.filter((run) => run.startedAt !== undefined).length;
-    }
-  }
-
-  #acceptIn(asked: Asked, images: readonly Image[], begun: Run[]): Accepted {
-    const { sessions, journal, lanes, clock } = this.#ports;
+  #acceptIn(asked: Asked, images: readonly Image[], traces: Traces): Accepted {
+    const { sessions, journal, lanes, clock, isStopping } = this.#ports;
     const ts = clock.now();
-    const known = sessions.find(asked.sessionKey);
-    const answered = known && journal.answered(known.id, asked.idempotencyKey);
-    if (known && answered?.run) return repeat(asked, { answered, run: answered.run, session: known });
+    const known = this.known(asked);
+    if (known) return known;
+    if (isStopping()) throw stopping(asked.sessionKey);
     const { session, created, wasReset } = sessions.admit(asked.sessionKey, asked.session ?? {}, ts);
     const lane = lanes.of(session.id);
     const isOpen = asked.origin === "chat" && asked.options.timeoutMs === undefined;
@@ -125,7 +126,7 @@ export class Acceptance {
     if (waiting >= LIMITS.runsQueuedPerSessionMax) throw tooManyWait(session.key);
 
     const { origin, owner, options } = asked;
-    const run = place.kind === "own" ? this.#begin({ session, origin, owner, options }, begun) : place.run;
+    const run = place.kind === "own" ? this.#begin({ session, origin, owner, options }, traces) : place.run;
     const status = statusOf(place, run);
     const { idempotencyKey, message: text } = asked;
     const messageId = journal.addMessage({
@@ -137,8 +138,8 @@ export class Acceptance {
       reply: status,
       ts,
     });
-    if (place.kind === "joins") run.joined++;
-    if (place.kind === "steers") run.steered.push({ messageId, message: toMessage(text, images) });
+    if (place.kind === "joins") join(run, 1, traces);
+    if (place.kind === "steers") steer(run, { messageId, message: toMessage(text, images) }, traces);
     return { ...this.#answer(run, session), status, created, wasReset, interrupts: interruptedBy(place) };
   }
 
@@ -162,7 +163,7 @@ export class Acceptance {
       readonly options: RunOptions;
       readonly retryOf?: string;
     },
-    begun: Run[],
+    traces: Traces,
   ): Run {
     const { journal, lanes, crypto, clock, environmentOf, activeMax } = this.#ports;
     const { session, options } = asked;
@@ -178,9 +179,12 @@ export class Acceptance {
     });
     const budget: Budget = { ...limits, timeoutMs: options.timeoutMs ?? limits.timeoutMs };
     const run = createRun(stored, { sessionKey: session.key, budget, options });
-    if (isStarted) this.#promised++;
-    begun.push(run);
-    lanes.join(run);
+    joinLane(lanes, run, traces);
+    if (isStarted) {
+      this.#promised++;
+      const redeem = (): void => void this.#promised--;
+      traces.add(redeem, redeem);
+    }
     return run;
   }
 
@@ -192,8 +196,38 @@ export class Acceptance {
 }
 
 /** Messages of a run that nobody has read yet. */
-function waitingIn({ startedAt, joined, steered }: Run): number {
+function waitingIn({ isEnded, startedAt, joined, steered }: Run): number {
+  if (isEnded) return 0;
   return startedAt === undefined ? 1 + joined : steered.length;
+}
+
+/** A run in its lane: it may start when it is on disk. */
+export function joinLane(lanes: Lanes, run: Run, traces: Traces): void {
+  lanes.join(run);
+  traces.add(
+    () => void (run.isAccepted = true),
+    () => lanes.leave(run, false),
+  );
+}
+
+/** So many messages more for a run that waits. */
+export function join(run: Run, count: number, traces: Traces): void {
+  run.joined += count;
+  traces.add(
+    () => {},
+    () => void (run.joined -= count),
+  );
+}
+
+function steer(run: Run, steered: Steered, traces: Traces): void {
+  run.steered.push(steered);
+  traces.add(
+    () => {},
+    () => {
+      const place = run.steered.indexOf(steered);
+      if (place >= 0) run.steered.splice(place, 1);
+    },
+  );
 }
 
 function statusOf({ kind }: Place<Run>, run: Run): SendStatus {
@@ -210,7 +244,8 @@ function repeat(
   known: { readonly answered: Answered; readonly run: StoredRun; readonly session: StoredSession },
 ): Accepted {
   const { answered, run, session } = known;
-  if (answered.text !== message) throw keyUsed(sessionKey, idempotencyKey);
+  // One that is damaged tells nothing but that it came.
+  if (answered.text !== undefined && answered.text !== message) throw keyUsed(sessionKey, idempotencyKey);
   const { id: runId, acceptedAt } = run;
   return {
     runId,

@@ -1,4 +1,4 @@
-import { RpcError } from "../../contract/errors.ts";
+import { type ErrorCode, RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Clock, Crypto, Log, Timers } from "../../ports.ts";
 import { internalError } from "../../rpc/internal.ts";
@@ -6,8 +6,10 @@ import type { Sessions } from "../sessions/sessions.ts";
 import type { Writer } from "../storage/writer.ts";
 import type { Content, RunFailure } from "./contract.ts";
 import type { Journal, RunEnd, StoredRun } from "./journal.ts";
+import { join, joinLane } from "./acceptance.ts";
 import type { Lanes } from "./lanes.ts";
 import { createRun, failureOf, type Run } from "./run.ts";
+import { type Traces, writeTraced } from "./traces.ts";
 import type { Ending, Outcome } from "./run-news.ts";
 
 interface EndingsPorts {
@@ -25,6 +27,9 @@ interface EndingsPorts {
 
 /** Reasons after which what came during a run is not answered by another one: somebody wanted quiet. */
 const QUIET = new Set<Ending["reason"]>(["request", "shutdown", "deleted", "reset"]);
+
+/** The disk takes nothing, or not yet. */
+const TRY_AGAIN = new Set<ErrorCode>(["unavailable", "busy"]);
 
 /** Writes ends down: the answer is on disk before anybody hears of it. */
 export class Endings {
@@ -44,15 +49,14 @@ export class Endings {
     const content = run.transcript.content();
     const ts = clock.now();
     const untilMs = clock.elapsed() + LIMITS.endRetryMs;
+    const bytes = run.transcript.bytes + 1_024;
     for (;;) {
-      const begun: Run[] = [];
       try {
-        const message = await writer.write(() => this.#endIn(run, { ...ending, content, ts }, begun));
-        for (const next of begun) next.isAccepted = true;
-        return { ...ending, content, message };
+        const end = { ...ending, content, ts };
+        const message = await writeTraced(writer, (traces) => this.#endIn(run, end, traces), bytes);
+        return { ...ending, content, message, ts };
       } catch (refusal) {
-        for (const next of begun) this.#ports.lanes.leave(next, false);
-        const isWorthIt = refusal instanceof RpcError && refusal.code === "unavailable";
+        const isWorthIt = refusal instanceof RpcError && TRY_AGAIN.has(refusal.code);
         if (isWorthIt && !this.#ports.isStopping() && clock.elapsed() < untilMs) {
           await this.#pause(LIMITS.writeRetryMs);
           continue;
@@ -62,6 +66,7 @@ export class Endings {
           error: this.failure(run, refusal),
           content,
           message: lost(run, content, ts),
+          ts,
         };
       }
     }
@@ -79,7 +84,7 @@ export class Endings {
     return { code, message: `${message}, log reference ${extra.ref}` };
   }
 
-  #endIn(run: Run, end: Ending & Pick<RunEnd, "content" | "ts">, begun: Run[]) {
+  #endIn(run: Run, end: Ending & Pick<RunEnd, "content" | "ts">, traces: Traces) {
     const { journal, sessions } = this.#ports;
     const { model, usage, transcript } = run;
     const session = sessions.byId(run.sessionDbId);
@@ -99,18 +104,21 @@ export class Endings {
     });
     const day = new Date(end.ts).toISOString().slice(0, 10);
     if (usage) journal.addUsage(day, { agentId: session.agentId, model: model ?? "unknown" }, usage);
-    if (run.steered.length > 0 && !QUIET.has(reason)) this.#passOn(run, end.ts, begun);
+    if (run.steered.length > 0 && !QUIET.has(reason)) this.#passOn(run, end.ts, traces);
     return message;
   }
 
   /** Messages that came during the run and joined it nowhere are answered by the next. */
-  #passOn(run: Run, ts: number, begun: Run[]): void {
+  #passOn(run: Run, ts: number, traces: Traces): void {
     const { journal, lanes, crypto } = this.#ports;
     const ids = run.steered.map(({ messageId }) => messageId);
     const waiting = lanes
       .of(run.sessionDbId)
       .find((other) => other !== run && other.isOpen && !other.isEnded);
-    if (waiting) return journal.moveMessages(ids, waiting.seq);
+    if (waiting) {
+      journal.moveMessages(ids, waiting.seq);
+      return join(waiting, ids.length, traces);
+    }
     const { sessionDbId, sessionKey, origin, owner, budget } = run;
     const stored: StoredRun = journal.addRun({
       id: crypto.id(),
@@ -123,8 +131,8 @@ export class Endings {
     });
     journal.moveMessages(ids, stored.seq);
     const next = createRun(stored, { sessionKey, budget, options: {} });
-    begun.push(next);
-    lanes.join(next);
+    joinLane(lanes, next, traces);
+    join(next, ids.length - 1, traces);
   }
 
   #pause(ms: number): Promise<void> {

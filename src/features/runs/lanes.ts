@@ -42,8 +42,8 @@ export class Lanes {
     if (this.#active >= activeMax) return undefined;
     for (const sessionDbId of this.#ready) {
       const run = this.#lanes.get(sessionDbId)?.[0];
-      // What is not on disk yet is not started; those behind it are.
-      if (run && !run.isAccepted) continue;
+      // What is not on disk yet is not started, nor what has ended and is on its way there; others are.
+      if (run && (!run.isAccepted || run.isEnded)) continue;
       this.#ready.delete(sessionDbId);
       if (!run) continue;
       this.#active++;

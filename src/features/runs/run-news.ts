@@ -1,3 +1,4 @@
+import { LIMITS } from "../../contract/limits.ts";
 import type { Publish } from "../../feature.ts";
 import type { AgentEvent, Clock, Log } from "../../ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
@@ -15,6 +16,8 @@ export type Ending = Pick<RunEnd, "status" | "error"> & {
 export type Outcome = Ending & {
   readonly content: readonly Content[];
   readonly message: Message | undefined;
+  /** When. */
+  readonly ts: number;
 };
 
 interface NewsPorts {
@@ -30,12 +33,14 @@ type AgentStream = "lifecycle" | "assistant" | "tool" | "thinking" | "compaction
 /** Characters of a tool's answer that are told while the run goes on; all of it is in the message. */
 const RESULT_CHARS_MAX = 8_000;
 
-/** Of its progress, and how often that is told. */
+/** Of its progress. */
 const UPDATE_CHARS_MAX = 2_000;
 
 /** What clients are told of a run, as a chat shows it and as its agent lives it; its text goes by pieces. */
 export class RunNews {
   readonly #ports: NewsPorts;
+  /** `Clock.elapsed()` of the last word about each tool call of a run. */
+  readonly #updates = new WeakMap<Run, Map<string, number>>();
 
   constructor(ports: NewsPorts) {
     this.#ports = ports;
@@ -51,14 +56,19 @@ export class RunNews {
       const { name, args } = event;
       return this.#agent(run, "tool", { phase: "start", ...common, name, args });
     }
-    if (event.type === "tool_update")
-      return this.#agent(run, "tool", {
-        phase: "update",
-        ...common,
-        text: cut(event.text, UPDATE_CHARS_MAX),
-      });
+    if (event.type === "tool_update") return this.#toolUpdated(run, event);
     const { text, isError } = event;
     this.#agent(run, "tool", { phase: "result", ...common, result: cut(text, RESULT_CHARS_MAX), isError });
+  }
+
+  /** Tools may tell of each file they read: what comes too soon after the last word is left out. */
+  #toolUpdated(run: Run, { id, text }: Extract<ToolEvent, { type: "tool_update" }>): void {
+    const told = this.#updates.get(run) ?? new Map<string, number>();
+    this.#updates.set(run, told);
+    const nowMs = this.#ports.clock.elapsed();
+    if (nowMs - (told.get(id) ?? Number.NEGATIVE_INFINITY) < LIMITS.deltaMs) return;
+    told.set(id, nowMs);
+    this.#agent(run, "tool", { phase: "update", toolCallId: id, text: cut(text, UPDATE_CHARS_MAX) });
   }
 
   /** Another model answers than the first of the list. */

@@ -43,6 +43,8 @@ export interface RunsPorts {
   readonly reserveTokens: () => number;
   /** Words that begin a session anew. */
   readonly resetTriggers: () => readonly string[];
+  /** Is there a provider of models by this name? */
+  readonly isProvider: (name: string) => boolean;
   readonly environmentOf: (session: StoredSession) => SessionEnvironment;
   readonly approve: (
     run: Pick<Run, "id" | "sessionDbId" | "sessionKey">,
@@ -50,6 +52,9 @@ export interface RunsPorts {
     signal: AbortSignal,
   ) => Promise<ApprovalDecision>;
 }
+
+/** How often messages that come during a reset are stopped too, before its sender is told to try again. */
+const RESET_ATTEMPTS = 5;
 
 /** What `chat.send` answers. */
 export interface Sent {
@@ -79,8 +84,8 @@ export class Runs {
   readonly #acceptance: Acceptance;
   readonly #endings: Endings;
   readonly #performance: Performance;
-  /** Who waits for a session to be without runs, or for all of them. */
-  readonly #idleWaiters: { readonly sessionDbId?: string; readonly resolve: () => void }[] = [];
+  /** Who waits for some runs to be gone, or for all of them. */
+  readonly #idleWaiters: { readonly isDone: () => boolean; readonly resolve: () => void }[] = [];
   readonly #watchers = new Set<() => void>();
   #isStopping = false;
 
@@ -91,8 +96,9 @@ export class Runs {
     this.#waits = new Waits(ports.timers);
     this.#pieces = new Pieces(ports);
     this.#contexts = new Contexts(ports);
-    this.#acceptance = new Acceptance({ ...ports, lanes: this.#lanes });
-    this.#endings = new Endings({ ...ports, lanes: this.#lanes, isStopping: () => this.#isStopping });
+    const isStopping = (): boolean => this.#isStopping;
+    this.#acceptance = new Acceptance({ ...ports, lanes: this.#lanes, isStopping });
+    this.#endings = new Endings({ ...ports, lanes: this.#lanes, isStopping });
     this.#performance = new Performance({
       ...ports,
       contexts: this.#contexts,
@@ -142,18 +148,23 @@ export class Runs {
    * @throws RpcError as {@link Runs.begin}
    */
   async send(asked: Asked, by?: string): Promise<Sent> {
-    const { sessions, resetTriggers } = this.#ports;
+    const { sessions, resetTriggers, isProvider } = this.#ports;
     const session = sessions.find(asked.sessionKey);
     const isBare = (asked.attachments ?? []).length === 0;
     if (isBare && session && this.isActive(session.id) && isStopWord(asked.message)) {
       const [runId] = this.abort({ sessionKey: session.key }, { reason: "request", by });
-      if (runId !== undefined) return { runId, sessionKey: session.key, status: "stopped" };
+      // None: what was stopped a moment ago is still on its way to the disk.
+      return { ...(runId !== undefined && { runId }), sessionKey: session.key, status: "stopped" };
     }
-    const word = resetWordIn(asked.message, resetTriggers());
+    const word = resetWordIn(asked.message, resetTriggers(), isProvider);
     if (!word) return this.#sent(await this.begin(asked));
+    const isWordOnly = word.rest === "" && isBare;
+    const rest = { ...asked, message: word.rest };
+    // The same message once more begins nothing anew: its answer would be gone.
+    const known = isWordOnly ? undefined : this.#acceptance.known(rest);
+    if (known) return this.#sent(known);
     const key = await this.#reset(asked, word.model);
-    if (word.rest === "" && isBare) return { sessionKey: key, status: "reset" };
-    return this.#sent(await this.begin({ ...asked, message: word.rest }));
+    return isWordOnly ? { sessionKey: key, status: "reset" } : this.#sent(await this.begin(rest));
   }
 
   /**
@@ -203,11 +214,14 @@ export class Runs {
     return runs.map((run) => run.id);
   }
 
-  /** Stops all of a session. Resolves when that is on disk, and told. */
+  /** Stops all that a session has now. Resolves when that is on disk, and told. */
   async endAll(sessionDbId: string, stopped: Stopped): Promise<void> {
-    for (const run of this.#lanes.of(sessionDbId).toReversed()) this.#abort(run, stopped);
-    if (!this.isActive(sessionDbId)) return;
-    await new Promise<void>((resolve) => this.#idleWaiters.push({ sessionDbId, resolve }));
+    const runs = this.#lanes.of(sessionDbId);
+    for (const run of runs.toReversed()) this.#abort(run, stopped);
+    await this.#until(() => {
+      const left = this.#lanes.of(sessionDbId);
+      return !runs.some((run) => left.includes(run));
+    });
   }
 
   /** How the run ended; waits at most `timeoutMs`. @returns undefined for a run nobody knows */
@@ -231,7 +245,7 @@ export class Runs {
     const waiting = this.#lanes.all().filter((run) => run.startedAt === undefined);
     for (const run of waiting.toReversed()) this.#abort(run, { reason: "shutdown" });
     if (this.#lanes.isEmpty) return;
-    const idle = new Promise<void>((resolve) => this.#idleWaiters.push({ resolve }));
+    const idle = this.#until(() => this.#lanes.isEmpty);
     const stopTimer = this.#ports.timers.after(graceMs, () => {
       for (const run of this.#lanes.all()) this.#abort(run, { reason: "shutdown" });
     });
@@ -258,17 +272,24 @@ export class Runs {
 
   async #reset(asked: Asked, model: string | undefined): Promise<string> {
     const { sessions, writer, clock } = this.#ports;
-    const known = sessions.find(asked.sessionKey);
-    if (known) await this.endAll(known.id, { reason: "reset", by: asked.owner });
-    const key = await writer.write(() => {
-      const { session } = sessions.admit(asked.sessionKey, asked.session ?? {}, clock.now());
-      const fresh = sessions.resetIn(session, clock.now());
-      if (model !== undefined) sessions.patchIn(fresh, { model });
-      return session.key;
-    });
-    this.#letGo(key);
-    this.#news.sessionChanged(key, "reset");
-    return key;
+    for (let attempt = 0; attempt < RESET_ATTEMPTS; attempt++) {
+      const known = sessions.find(asked.sessionKey);
+      if (known) await this.endAll(known.id, { reason: "reset", by: asked.owner });
+      const key = await writer.write(() => {
+        if (this.#isStopping) throw stopping(asked.sessionKey);
+        const { session } = sessions.admit(asked.sessionKey, asked.session ?? {}, clock.now());
+        // A message has come meanwhile, and its run would lose its question.
+        if (this.isActive(session.id)) return undefined;
+        const fresh = sessions.resetIn(session, clock.now());
+        if (model !== undefined) sessions.patchIn(fresh, { model });
+        return session.key;
+      });
+      if (key === undefined) continue;
+      this.#letGo(key);
+      this.#news.sessionChanged(key, "reset");
+      return key;
+    }
+    throw new RpcError("busy", `Cannot reset session "${asked.sessionKey}": messages keep coming in`);
   }
 
   /** What the agent of a session holds that began anew. */
@@ -279,11 +300,15 @@ export class Runs {
       .catch((error: unknown) => log.warn("agent not closed", { error: errorText(error) }));
   }
 
+  /** Resolves when that is so, which is looked at after each run. */
+  #until(isDone: () => boolean): Promise<void> {
+    if (isDone()) return Promise.resolve();
+    return new Promise((resolve) => void this.#idleWaiters.push({ isDone, resolve }));
+  }
+
   #wakeIdle(): void {
-    const isIdle = (id: string | undefined): boolean =>
-      id === undefined ? this.#lanes.isEmpty : !this.isActive(id);
     for (const waiter of this.#idleWaiters.splice(0)) {
-      if (isIdle(waiter.sessionDbId)) waiter.resolve();
+      if (waiter.isDone()) waiter.resolve();
       else this.#idleWaiters.push(waiter);
     }
   }
@@ -343,10 +368,10 @@ export class Runs {
     this.#pieces.end(run);
     void this.#endings.keep(run, ending).then((outcome) => {
       this.#news.ended(run, outcome);
-      const { status, error } = outcome;
+      const { status, error, ts: endedAt } = outcome;
       this.#waits.settle(run.id, {
         status,
-        endedAt: this.#ports.clock.now(),
+        endedAt,
         ...(run.startedAt !== undefined && { startedAt: run.startedAt }),
         ...(error && { error }),
         ...(ending.reason && { stoppedBy: ending.by ?? ending.reason }),

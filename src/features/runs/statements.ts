@@ -23,7 +23,8 @@ export function prepareStatements(db: Database) {
     startRun: db.prepare("UPDATE runs SET status = 'running', started_at = ? WHERE id = ?"),
     endRun: db.prepare(
       `UPDATE runs SET status = ?, ended_at = ?, error = ?, stopped_by = ?, model = ?, input_tokens = ?,
-       output_tokens = ?, cached_tokens = ?, tool_calls = ? WHERE id = ?`,
+       output_tokens = ?, cached_tokens = ?, tool_calls = ?, started_at = coalesce(started_at, ?)
+       WHERE id = ?`,
     ),
     deletePieces: db.prepare("DELETE FROM pieces WHERE run_seq = ?"),
     addTokens: db.prepare(
@@ -38,8 +39,10 @@ export function prepareStatements(db: Database) {
          output_tokens = output_tokens + excluded.output_tokens,
          cached_tokens = cached_tokens + excluded.cached_tokens`,
     ),
-    summarise: db.prepare("UPDATE sessions SET summary = ?, context_start = ? WHERE id = ?"),
-    remember: db.prepare("UPDATE sessions SET note = ? WHERE id = ?"),
+    summarise: db.prepare(
+      "UPDATE sessions SET summary = ?, context_start = ? WHERE session_id = ? AND context_start < ?",
+    ),
+    remember: db.prepare("UPDATE sessions SET note = ? WHERE session_id = ?"),
 
     openRuns: db.prepare("SELECT * FROM runs WHERE status IN ('queued', 'running') ORDER BY seq"),
     pieces: db.prepare("SELECT content FROM pieces WHERE run_seq = ? ORDER BY place"),
@@ -48,7 +51,12 @@ export function prepareStatements(db: Database) {
     ),
     runBySeq: db.prepare("SELECT * FROM runs WHERE seq = ?"),
     findRun: db.prepare("SELECT * FROM runs WHERE id = ?"),
-    lastRun: db.prepare("SELECT * FROM runs WHERE session_id = ? ORDER BY seq DESC LIMIT 1"),
+    lastRun: db.prepare(
+      `SELECT * FROM runs WHERE session_id = ? AND EXISTS (
+         SELECT 1 FROM messages JOIN runs AS asked ON asked.seq = messages.run_seq
+         WHERE asked.id = coalesce(runs.retry_of, runs.id) AND role = 'user' AND messages.id > ?)
+       ORDER BY seq DESC LIMIT 1`,
+    ),
     lastMessage: db.prepare("SELECT max(id) AS id FROM messages WHERE session_id = ?"),
     findImage: db.prepare(
       `SELECT mime_type, data FROM images JOIN messages ON messages.id = images.message_id

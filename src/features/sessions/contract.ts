@@ -154,7 +154,7 @@ export const sessionsContract = contract({
               ts: z.int(),
               snippet: z.string(),
               marks: z
-                .array(z.tuple([z.int(), z.int()]))
+                .array(z.array(z.int()).length(2))
                 .describe("where the words are in the snippet: from and to, in UTF-16 units"),
             }),
           ),

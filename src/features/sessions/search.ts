@@ -23,8 +23,8 @@ export interface SearchHit {
 }
 
 /**
- * Finds messages by words. What has been said since the last search is put in the index by the next one: until
- * somebody searches, a message costs nothing.
+ * Finds messages by words. What has been said since the last search is put in the index by the next one:
+ * until somebody searches, a message costs nothing.
  */
 export class MessageSearch {
   readonly #writer: Pick<Writer, "write">;

@@ -108,7 +108,7 @@ export class Sessions {
     return { session: this.resetIn(known, ts), created: false, wasReset: true };
   }
 
-  /** Begins the session anew. What was said stays on disk and can be found; settings, label and model stay. */
+  /** Begins the session anew. What was said can still be found; settings, label and model stay. */
   resetIn(session: StoredSession, ts: number): StoredSession {
     const newest = Number(this.#sql.newestMessage.get(session.id)?.["id"] ?? 0);
     this.#sql.reset.run(this.#ports.crypto.id(), newest, newest, ts, session.id);

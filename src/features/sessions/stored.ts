@@ -58,8 +58,8 @@ export function prepareSessions(db: Database) {
 }
 
 /** The columns of {@link Shown}. */
-export const SHOWN_COLUMNS = `id, key, session_id, agent_id, label, title, preview, model, created_at, updated_at,
-  messages, context_tokens, input_tokens, output_tokens`;
+export const SHOWN_COLUMNS = `id, key, session_id, agent_id, label, title, preview, model, created_at,
+  updated_at, messages, context_tokens, input_tokens, output_tokens`;
 
 export function toShown(row: SqlRow): Shown {
   const { label, title, preview, model } = row;

@@ -11,7 +11,7 @@ export function checksumOf(crypto: Pick<Crypto, "sha256">, ...fields: readonly F
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Whether a row is as it was written. Rows of the first version have no checksum and are taken as they are. */
+/** Whether a row is as it was written. Rows of the first version have no checksum: they are believed. */
 export function isIntact(
   crypto: Pick<Crypto, "sha256">,
   checksum: string,

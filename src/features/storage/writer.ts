@@ -25,8 +25,8 @@ type Outcome = { readonly value: unknown } | { readonly error: unknown };
 const workBytes = 1_024;
 
 /**
- * The one who writes to the database: what comes within a moment goes to the disk as one transaction, with one
- * `fsync`.
+ * The one who writes to the database: what comes within a moment goes to the disk as one transaction, with
+ * one `fsync`.
  */
 export class Writer {
   readonly #parts: WriterParts;

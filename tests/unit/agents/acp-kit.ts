@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import { type AcpOptions, createAcpAgents } from "../../../src/agents/acp/agents.ts";
 import type { AcpProvider } from "../../../src/agents/providers.ts";
+import { createFiles } from "../../../src/platform/files.ts";
 import { startProgram } from "../../../src/platform/program.ts";
 import type { AgentEnvironment, AgentTurn, ApprovalRequest, Program } from "../../../src/ports.ts";
 import { createMemoryLog } from "../../support/ports.ts";
@@ -38,6 +39,7 @@ export function acpAgents(more: Partial<AcpOptions> = {}) {
     timers: realTimers,
     clock: realClock,
     log,
+    files: createFiles(),
     env: process.env,
     ...more,
   });

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 
 import type { AgentPart, AgentRuntime, AgentTurn } from "../../../src/ports.ts";
@@ -233,6 +234,14 @@ test("the program has its workspace, its environment and nothing of ours", async
   }))
     expect(rest[name]).toBe(value);
   expect(rest["OPENAI_API_KEY"]).toBeUndefined();
+});
+
+test("a workspace that is not there yet is made, for its owner alone", async () => {
+  const { agents } = acpAgents();
+  const workspace = join(tempDir(), "not", "yet");
+  const runtime = await agents.open("agent/default", faithful(), acpEnvironment({ workspace }));
+  expect((await factsOf(runtime)).directory).toBe(workspace);
+  expect(statSync(workspace).mode & 0o777).toBe(0o700);
 });
 
 test("a conversation that began elsewhere is handed over once, with the instructions", async () => {

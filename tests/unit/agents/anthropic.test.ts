@@ -221,7 +221,7 @@ test("signed thinking comes back as it was with the tools' answers, to its own m
   );
   const request = { messages: [message("user", "hello"), answer], tools: [TOOL], states };
   expect((await ask(model, request)).error).toBeUndefined();
-  const sent = (at: number): unknown => (server.requests[at]?.body["messages"] as unknown[])[1];
+  const sent = (at: number): unknown => (server.requests[at]?.body["messages"] as unknown[] | undefined)?.[1];
   const calls = [
     { type: "tool_use", id: "toolu_a", name: "read", input: { a: 1 } },
     { type: "tool_use", id: "toolu_b", name: "read", input: { b: 1 } },

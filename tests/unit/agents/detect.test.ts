@@ -55,13 +55,24 @@ test("a key of OpenAI is used when Ollama is not there", async () => {
   });
 });
 
+test("a key of Anthropic is used when there is nothing else", async () => {
+  const { url, host } = await ollamaWith();
+  const env = { ANTHROPIC_API_KEY: "sk-ant-canary-0123456789" };
+  expect(await look(url, env)).toEqual({
+    model: "anthropic/claude-haiku-5-5",
+    line: `Found ANTHROPIC_API_KEY and no Ollama at ${host}: using anthropic/claude-haiku-5-5`,
+  });
+  expect((await look(url, { ...env, OPENAI_API_KEY: "k" })).model).toBe("openai/gpt-5-mini");
+});
+
 test("with neither the echo answers, and the line says what to do", async () => {
   const { url, host } = await ollamaWith([]);
   expect(await look(url, { OPENAI_API_KEY: " " })).toEqual({
     model: "echo/echo",
     line:
-      `No model configured, no OPENAI_API_KEY and no chat model in Ollama at ${host}: answering with the built-in echo; ` +
-      "set agents.defaults.model, or start Ollama or set OPENAI_API_KEY before the next start",
+      `No model configured, no OPENAI_API_KEY, no ANTHROPIC_API_KEY and no chat model in Ollama at ${host}: ` +
+      "answering with the built-in echo; " +
+      "set agents.defaults.model, or start Ollama or set one of the keys before the next start",
   });
 });
 

@@ -14,7 +14,7 @@ import { type ErrorCode, type ErrorExtra, RpcError } from "../../../src/contract
 import type { AgentEvent, AgentRuntime } from "../../../src/ports.ts";
 import { createMemoryLog, type MemoryLog } from "../../support/ports.ts";
 import { createFakeTime, type FakeTime } from "../../support/time.ts";
-import { ask, listen, requestOf, turnOf } from "./kit.ts";
+import { ask, faultOf, listen, requestOf, turnOf } from "./kit.ts";
 
 type Failing = { says?: readonly string[]; code?: ErrorCode | undefined; extra?: ErrorExtra };
 type Counted = { asked: number; failing: Failing };
@@ -64,7 +64,7 @@ function bench(): Bench {
     async once(...candidates) {
       const model = createFallbackModel(candidates, { ...ports, runId: "run-1" });
       const { events, error } = await ask({ ref: "", contextWindow: 1, ...model } as never);
-      if (error !== undefined) return error instanceof RpcError ? error.code : String(error);
+      if (error !== undefined) return faultOf(error).code;
       return events.map((event) => ("model" in event ? String(event.model) : "")).join("");
     },
   };
@@ -257,6 +257,23 @@ test("a list may mix models and whole agents; who answers is named once", async 
   ]);
   middle.failing = {};
   expect((await turnWith(ports, middle)).events[0]).toEqual({ type: "model", model: "acp/x" });
+});
+
+test("a turn that models have begun is ended by models, also by those behind a whole agent", async () => {
+  const { ports } = bench();
+  const [first, middle, last] = [chat("a/1"), whole("acp/x"), chat("b/2")];
+  const twice = (model: LoopModel): AgentRuntime => ({
+    ...loop(model),
+    async *prompt(turn, signal) {
+      yield* loop(model).prompt(turn, signal);
+      first.failing = { code: "busy" };
+      yield* loop(model).prompt(turn, signal);
+    },
+  });
+  const shape = { contextWindow: 1, keepsHistory: false, loop: twice };
+  const candidates = [first, middle, last];
+  const { text, error } = await listen(createFallbackRuntime({ ...ports, ...shape, candidates }));
+  expect({ text, error, asked: middle.asked }).toEqual({ text: "a/1b/2", error: undefined, asked: 0 });
 });
 
 test("a whole agent that has said something is not replaced", async () => {

@@ -83,6 +83,19 @@ test("a directory is relative to the workspace, and ~ is the home directory", as
   expect((await callTool(set, "b__cwd")).text).toBe(realpathSync(home));
 });
 
+test("a workspace that is not there yet is made, another directory is not", async () => {
+  const workspace = join(tempDir(), "deep", "clawd");
+  const cwd = join(tempDir(), "missing");
+  const servers = { here: stdioServer(), there: stdioServer("faithful", { cwd }) };
+  const kit = createMcpKit({ mcp: { servers } });
+  const set = await kit.open({ workspace });
+  expect((await callTool(set, "here__cwd")).text).toBe(realpathSync(workspace));
+  expect((await kit.logged("tools server cannot be started")).fields).toMatchObject({
+    server: "there",
+    reason: `its directory "${cwd}" is not there`,
+  });
+});
+
 test("a cancelled call ends at once, and the server is told", async () => {
   const kit = createMcpKit({ mcp: { servers: { test: stdioServer() } } });
   const set = await kit.open();

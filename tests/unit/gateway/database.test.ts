@@ -30,10 +30,12 @@ function place() {
   return { dir, path, log, open, failure, names: () => readdirSync(dir).toSorted() };
 }
 
+type Bytes = Awaited<ReturnType<typeof filled>>;
+
 const aside = "gateway.db.unreadable-2026-01-31T04-05-06Z";
 
 /** A whole database of ours with a table long enough to be damaged inside. */
-async function filled({ path, open }: ReturnType<typeof place>, rows = 200): Promise<Buffer> {
+async function filled({ path, open }: ReturnType<typeof place>, rows = 200) {
   const { db } = await open();
   db.exec("INSERT INTO sessions (id, key, agent_id, created_at, updated_at) VALUES ('s', 'k', 'main', 1, 1)");
   const insert = db.prepare(
@@ -47,7 +49,7 @@ async function filled({ path, open }: ReturnType<typeof place>, rows = 200): Pro
 }
 
 /** Pages in the middle of the messages: both ends can be read. */
-function damageInside(whole: Buffer): Buffer {
+function damageInside(whole: Bytes): Buffer {
   const damaged = Buffer.from(whole);
   const pages = damaged.length / 4_096;
   return damaged.fill(0x55, Math.floor(pages / 2) * 4_096, Math.floor(pages / 2 + 3) * 4_096);
@@ -69,17 +71,14 @@ test("a new database is made, with its tables and for nobody else", async () => 
 for (const [what, damage] of [
   ["is no database", () => Buffer.from("no database at all. ".repeat(500))],
   ["is too short for one", () => Buffer.from("x")],
-  ["has a broken header", (whole: Buffer) => Buffer.from(whole).fill(0, 0, 100)],
-  ["has a broken schema", (whole: Buffer) => Buffer.from(whole).fill(0x55, 200, 4_096)],
-  [
-    "has lost its second half",
-    (whole: Buffer) => whole.subarray(0, Math.floor(whole.length / 8_192) * 4_096),
-  ],
+  ["has a broken header", (whole: Bytes) => Buffer.from(whole).fill(0, 0, 100)],
+  ["has a broken schema", (whole: Bytes) => Buffer.from(whole).fill(0x55, 200, 4_096)],
+  ["has lost its second half", (whole: Bytes) => whole.subarray(0, Math.floor(whole.length / 8_192) * 4_096)],
 ] as const) {
   test(`a file that ${what} is moved aside as it is, named, and a new one is made`, async () => {
     const at = place();
     const damaged = damage(await filled(at));
-    writeFileSync(at.path, damaged, { mode: 0o600 });
+    writeFileSync(at.path, damaged);
     const { db, status } = await at.open();
     expect(db.prepare("SELECT count(*) AS n FROM sessions").get()).toEqual({ n: 0 });
     expect(readFileSync(join(at.dir, aside))).toEqual(damaged);
@@ -105,6 +104,7 @@ test("one that is moved aside takes its log with it, and no other's place", asyn
   writeFileSync(join(at.dir, aside), "another");
   writeFileSync(join(at.dir, `${aside}-2-wal`), "another's log");
   const { db, status } = await at.open();
+  expect(basename(status(undefined).movedAside ?? "")).toBe(`${aside}-3`);
   db.close();
   expect(at.names()).toEqual([
     "gateway.db",
@@ -116,7 +116,6 @@ test("one that is moved aside takes its log with it, and no other's place", asyn
   ]);
   expect(readFileSync(join(at.dir, `${aside}-3-wal`), "utf8")).toBe("its log");
   expect(readFileSync(join(at.dir, aside), "utf8")).toBe("another");
-  expect(basename(status(undefined).movedAside ?? "")).toBe(`${aside}-3`);
 });
 
 test("a log without its database is moved aside, where SQLite would throw it away", async () => {

@@ -112,3 +112,11 @@ export function setupSessions(options: Options = {}) {
 
   return { db, log, time, crypto, writer, told, active, closed, ended, sessions, journal, call, say, admit };
 }
+
+/** What the promise rejects with. */
+export function failure(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => new Error("it did not fail"),
+    (error: unknown) => error,
+  );
+}

@@ -108,7 +108,7 @@ describe("reset words", () => {
     ["a /new day", undefined],
     ["", undefined],
   ])("%j", (message, found) => {
-    expect(resetWordIn(message, words)).toEqual(found as ReturnType<typeof resetWordIn>);
+    expect(resetWordIn(message, words)).toEqual(found);
   });
 
   test("words with a slash between them are no model of a provider nobody has", () => {
