@@ -86,6 +86,15 @@ const call = (id: string, command: string) => ({
   toolCalls: [{ id, name: "bash", args: JSON.stringify({ command, description: "Says a word" }) }],
 });
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    // There is no such process.
+    return false;
+  }
+}
+
 test("prompt, permission, approval, answer, refusal, cancel, restart, resume", async () => {
   const { home, models, workspace } = await prepare();
   const first = await enter(home);
@@ -96,12 +105,12 @@ test("prompt, permission, approval, answer, refusal, cancel, restart, resume", a
   const greeting = await person.chat(await send(client, "Hello, I am Ada"), "final");
   expect(greeting.message.content).toEqual([{ type: "text", text: "Good morning" }]);
 
-  models.on(MODEL, call("call_yes", "pwd; echo done > proof.txt"), { kind: "answer", text: ["It is done"] });
+  models.on(MODEL, call("call_yes", "pwd; echo $PPID > proof.txt"), { kind: "answer", text: ["It is done"] });
   const working = await send(client, "Leave a proof");
   const question = await asked(person, working);
   expect(question).toMatchObject({
     sessionKey: "agent:main:main",
-    title: 'run "pwd; echo done > proof.txt"',
+    title: 'run "pwd; echo $PPID > proof.txt"',
   });
   expect(await Bun.file(join(workspace, "proof.txt")).exists()).toBe(false);
   await client.call("approvals.resolve", { id: question.id, decision: "allow_once" });
@@ -110,7 +119,8 @@ test("prompt, permission, approval, answer, refusal, cancel, restart, resume", a
     expect.objectContaining({ type: "tool_call", id: "call_yes", name: "bash", result: `${workspace}\n` }),
     { type: "text", text: "It is done" },
   ]);
-  expect(await Bun.file(join(workspace, "proof.txt")).text()).toBe("done\n");
+  const agentPid = Number(await Bun.file(join(workspace, "proof.txt")).text());
+  expect(isAlive(agentPid)).toBe(true);
 
   models.on(MODEL, call("call_no", "rm proof.txt"), { kind: "answer", text: ["As you wish"] });
   const refused = await send(client, "Remove it");
@@ -129,7 +139,8 @@ test("prompt, permission, approval, answer, refusal, cancel, restart, resume", a
   expect(cut.message?.content).toEqual([{ type: "text", text: "Once upon " }]);
   expect((await stalled?.ended)?.how).toBe("aborted");
 
-  await first.gateway.stop();
+  expect(await first.gateway.stop()).toBe(0);
+  expect(isAlive(agentPid)).toBe(false);
   const second = await enter(home);
   models.on(MODEL, { kind: "answer", text: ["Ada"] });
   const asking = await send(second.person.client, "Who am I?");

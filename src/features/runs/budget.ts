@@ -18,15 +18,18 @@ export interface Used {
 }
 
 /** @returns why the run may not go on */
-export function overBudget(budget: Budget, used: Used): RpcError | undefined {
+export function overBudget(budget: Budget, used: Used): OverBudget | undefined {
   const { tokensMax, toolCallsMax, outputBytesMax } = budget;
   if (used.outputBytes > outputBytesMax)
-    return tooMuch(`the answer is longer than ${outputBytesMax} bytes`, outputBytesMax);
-  if (used.toolCalls > toolCallsMax) return tooMuch(`more than ${toolCallsMax} tool calls`, toolCallsMax);
-  if (used.tokens > tokensMax) return tooMuch(`more than ${tokensMax} tokens`, tokensMax);
+    return new OverBudget(`the answer is longer than ${outputBytesMax} bytes`, outputBytesMax);
+  if (used.toolCalls > toolCallsMax) return new OverBudget(`more than ${toolCallsMax} tool calls`, toolCallsMax);
+  if (used.tokens > tokensMax) return new OverBudget(`more than ${tokensMax} tokens`, tokensMax);
   return undefined;
 }
 
-function tooMuch(state: string, bound: number): RpcError {
-  return new RpcError("too_large", `Cannot go on with the run: ${state}`, { details: { bound } });
+/** Another too much than that of a model, whose window is too small. */
+export class OverBudget extends RpcError {
+  constructor(state: string, bound: number) {
+    super("too_large", `Cannot go on with the run: ${state}`, { details: { bound } });
+  }
 }

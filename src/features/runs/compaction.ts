@@ -1,8 +1,10 @@
-import { messageOf } from "../../contract/errors.ts";
+import { messageOf, RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { AgentMessage, AgentRuntime, Crypto, Log } from "../../ports.ts";
+import { utf8Bytes } from "../../rpc/json.ts";
 import type { Writer } from "../storage/writer.ts";
 import { type Line, linesOf, newestWithin, tokensOfText } from "./context.ts";
+import type { Usage } from "./contract.ts";
 import type { Journal } from "./journal.ts";
 
 interface CompactionPorts {
@@ -18,6 +20,7 @@ interface CompactionPorts {
 export interface ContextOf {
   readonly session: {
     readonly id: string;
+    readonly sessionId: string;
     readonly key: string;
     readonly contextStart: number;
     readonly summary?: string | undefined;
@@ -29,6 +32,8 @@ export interface ContextOf {
   readonly signal: AbortSignal;
   /** Told before and after a summary is made. */
   onCompaction(phase: "start" | "end", data: Record<string, unknown>): void;
+  /** Told of each call of the model for it. */
+  onUsage(usage: Usage): void;
 }
 
 /** Shares of a window: what a summary is asked about at once, and what stays as it was said. */
@@ -52,13 +57,15 @@ export class Contexts {
   /** The turn's messages: instructions, what was summed up, the conversation, the question last. */
   async of(asked: ContextOf, force = false): Promise<AgentMessage[]> {
     const { session, runtime, instructions } = asked;
-    const lines = this.#lines(asked);
+    const { lines, waitingId } = this.#lines(asked);
+    if (!lines.some(({ isQuestion }) => isQuestion))
+      throw new RpcError("not_found", `Cannot run in session "${session.key}": its message is damaged`);
     const told = [...instructions, ...(session.summary === undefined ? [] : [summaryText(session.summary)])];
     const room = this.#roomFor(runtime, told);
     if (runtime.keepsHistory) return toMessages(told, newestWithin(lines, room));
     const tokens = lines.reduce((sum, line) => sum + line.tokens, 0);
     if (tokens <= room && !force) return toMessages(told, lines);
-    const summary = await this.#compact(asked, lines).catch((error: unknown) => {
+    const summary = await this.#compact(asked, { lines, waitingId }).catch((error: unknown) => {
       if (asked.signal.aborted) throw error;
       const reason = messageOf(error);
       this.#ports.log.warn("history not summarised, its oldest part is left out", {
@@ -66,7 +73,9 @@ export class Contexts {
         reason,
       });
     });
-    if (summary === undefined) return toMessages(told, newestWithin(lines, room));
+    // What the model has refused once it refuses again.
+    const rest = force ? Math.min(room, recentTokens(runtime)) : room;
+    if (summary === undefined) return toMessages(told, newestWithin(lines, rest));
     const told2 = [...instructions, summaryText(summary.text)];
     return toMessages(told2, newestWithin(summary.kept, this.#roomFor(runtime, told2)));
   }
@@ -77,18 +86,20 @@ export class Contexts {
    * @returns how many messages are in the summary, and how many stay as they were said
    */
   async compact(asked: ContextOf): Promise<{ compacted: number; kept: number }> {
-    const lines = this.#lines(asked);
-    const done = await this.#compact(asked, lines);
+    const { lines, waitingId } = this.#lines(asked);
+    const done = await this.#compact(asked, { lines, waitingId });
     return {
       compacted: lines.length - (done?.kept.length ?? lines.length),
       kept: done?.kept.length ?? lines.length,
     };
   }
 
-  #lines({ session, run }: ContextOf): Line[] {
+  #lines({ session, run }: ContextOf): Conversation {
     const { journal, crypto } = this.#ports;
     const rows = journal.contextRows(session.id, session.contextStart);
-    return linesOf(rows, { run, crypto, image: (id) => journal.image(session.id, id) });
+    const lines = linesOf(rows, { run, crypto, image: (id) => journal.image(session.id, id) });
+    const waiting = rows.find((row) => Number(row["run_seq"]) > run.seq);
+    return { lines, waitingId: Number(waiting?.["id"] ?? Number.MAX_SAFE_INTEGER) };
   }
 
   #roomFor({ contextWindow }: AgentRuntime, told: readonly string[]): number {
@@ -100,26 +111,42 @@ export class Contexts {
   /** @returns undefined when there is nothing to sum up */
   async #compact(
     asked: ContextOf,
-    lines: readonly Line[],
+    { lines, waitingId }: Conversation,
   ): Promise<{ text: string; kept: Line[] } | undefined> {
     const { session, runtime } = asked;
-    const recent = Math.min(LIMITS.compactionRecentTokens, runtime.contextWindow * RECENT_SHARE);
-    const kept = newestWithin(lines, recent);
+    const kept = newestWithin(lines, recentTokens(runtime));
     const older = lines.slice(0, lines.length - kept.length);
     const last = older.at(-1);
     if (!last) return undefined;
     asked.onCompaction("start", { messages: older.length });
-    let text = session.summary ?? "";
-    for (const chunk of chunksOf(older, runtime.contextWindow * CHUNK_SHARE))
-      text = await summarise(asked, text, chunk);
-    // Everything of a run that came before what is kept is in the summary, whenever it was written.
-    const contextStart = Math.max(...older.map(({ messageId }) => messageId));
-    const isWhole = kept.every(({ messageId }) => messageId > contextStart);
-    if (isWhole)
-      await this.#ports.writer.write(() => this.#ports.journal.summarise(session.id, text, contextStart));
-    asked.onCompaction("end", { messages: older.length, kept: kept.length });
-    return { text, kept };
+    try {
+      let text = session.summary ?? "";
+      for (const chunk of chunksOf(older, runtime.contextWindow * CHUNK_SHARE))
+        text = await summarise(asked, text, chunk);
+      // A message that waits is older than the answer before it: then that answer is in the summary, and given
+      // once more as it was said.
+      const newestOlder = Math.max(...older.map(({ messageId }) => messageId));
+      const oldestKept = Math.min(waitingId, ...kept.map(({ messageId }) => messageId));
+      const contextStart = Math.min(newestOlder, oldestKept - 1);
+      const { journal, writer } = this.#ports;
+      await writer.write(() => journal.summarise(session, text, contextStart), utf8Bytes(text));
+      asked.onCompaction("end", { messages: older.length, kept: kept.length });
+      return { text, kept };
+    } catch (error) {
+      asked.onCompaction("end", { messages: 0, kept: lines.length });
+      throw error;
+    }
   }
+}
+
+/** A session's lines, and the first message that waits for a later run. */
+interface Conversation {
+  readonly lines: readonly Line[];
+  readonly waitingId: number;
+}
+
+function recentTokens({ contextWindow }: AgentRuntime): number {
+  return Math.min(LIMITS.compactionRecentTokens, contextWindow * RECENT_SHARE);
 }
 
 /** As many lines at once as a model reads; a single longer one is cut. */
@@ -132,7 +159,7 @@ function chunksOf(lines: readonly Line[], tokensMax: number): string[] {
       chunks.push(open.join("\n\n"));
       [open, tokens] = [[], 0];
     }
-    open.push(toText(line.message).slice(0, Math.ceil(tokensMax * 3)));
+    open.push(toText(line.message).slice(0, Math.ceil(tokensMax * 3)).toWellFormed());
     tokens += line.tokens;
   }
   if (open.length > 0) chunks.push(open.join("\n\n"));
@@ -148,7 +175,8 @@ function toText({ role, parts }: AgentMessage): string {
   return `${role === "user" ? "Person" : "Assistant"}: ${said.join("\n")}`;
 }
 
-async function summarise({ runtime, run, signal }: ContextOf, known: string, chunk: string): Promise<string> {
+async function summarise(asked: ContextOf, known: string, chunk: string): Promise<string> {
+  const { runtime, run, signal } = asked;
   const before = known === "" ? "" : `Your notes so far, to be kept up to date:\n\n${known}\n\n`;
   const text = `${before}What was said next:\n\n${chunk}\n\nWrite the notes anew.`;
   let summary = "";
@@ -162,6 +190,8 @@ async function summarise({ runtime, run, signal }: ContextOf, known: string, chu
   };
   for await (const event of runtime.prompt(turn, signal)) {
     if (event.type === "text" && summary.length < LIMITS.summaryCharsMax) summary += event.text;
+    if (event.type === "usage") asked.onUsage(event);
+    signal.throwIfAborted();
   }
   signal.throwIfAborted();
   if (summary.trim() === "") throw new Error("the model said nothing");

@@ -9,6 +9,8 @@ export interface Line {
   readonly runSeq: number;
   readonly message: AgentMessage;
   readonly tokens: number;
+  /** Said by a person for the run to answer. */
+  readonly isQuestion: boolean;
 }
 
 interface LineOptions {
@@ -50,7 +52,7 @@ export function linesOf(rows: readonly SqlRow[], options: LineOptions): Line[] {
     .toSorted((a, b) => a.runSeq - b.runSeq || Number(a.row["id"]) - Number(b.row["id"]));
   let images = IMAGES_SHOWN_MAX;
   const lines: Line[] = [];
-  for (const { row, runSeq } of wanted.toReversed()) {
+  for (const { row, runSeq } of questionLast(wanted, run).toReversed()) {
     const content = intactContent(row, crypto);
     if (!content) continue;
     const parts = content.flatMap((part) => {
@@ -62,9 +64,28 @@ export function linesOf(rows: readonly SqlRow[], options: LineOptions): Line[] {
     });
     if (parts.length === 0) continue;
     const message: AgentMessage = { role: row["role"] === "user" ? "user" : "assistant", parts };
-    lines.push({ messageId: Number(row["id"]), runSeq, message, tokens: tokensOf(message) });
+    const isQuestion = isAsked({ row, runSeq }, run);
+    lines.push({ messageId: Number(row["id"]), runSeq, message, tokens: tokensOf(message), isQuestion });
   }
   return lines.reverse();
+}
+
+interface Placed {
+  readonly row: SqlRow;
+  readonly runSeq: number;
+}
+
+/** What was put in after the question, and nobody asked, stands before it: models answer what comes last. */
+function questionLast(placed: readonly Placed[], run: LineOptions["run"]): Placed[] {
+  const last = placed.findLastIndex((one) => isAsked(one, run));
+  const first = placed.findIndex((one) => isAsked(one, run));
+  if (last < 0) return [...placed];
+  return [...placed.slice(0, first), ...placed.slice(last + 1), ...placed.slice(first, last + 1)];
+}
+
+function isAsked({ row, runSeq }: Placed, { seq, retryOf }: LineOptions["run"]): boolean {
+  if (row["role"] !== "user" || typeof row["run_seq"] !== "number") return false;
+  return runSeq === seq || (retryOf !== undefined && row["run_id"] === retryOf);
 }
 
 function isTriedAgain(row: SqlRow, retryOf: string | undefined): boolean {

@@ -81,7 +81,14 @@ export interface PageRequest {
 export interface Answered {
   readonly run: StoredRun | undefined;
   readonly reply: SendStatus;
-  readonly text: string;
+  /** Absent when it is damaged. */
+  readonly text: string | undefined;
+}
+
+/** A session as its row knows it, and its time between two resets. */
+interface SessionIds {
+  readonly id: string;
+  readonly sessionId: string;
 }
 
 /** Runs and messages on disk. What writes is called within a work of the `Writer`. */
@@ -99,17 +106,18 @@ export class Journal {
   addRun(run: NewRun): StoredRun {
     const { id, sessionDbId, origin, owner, options, ts, retryOf, isStarted } = run;
     const status = isStarted ? "running" : "queued";
+    const optionsText = JSON.stringify(options);
     const { lastId } = this.#sql.insertRun.run(
       id,
       sessionDbId,
       origin,
       owner,
-      JSON.stringify(options),
+      optionsText,
       status,
       ts,
       isStarted ? ts : null,
       retryOf ?? null,
-      runSum(this.#crypto, { id, sessionDbId, acceptedAt: ts }),
+      runSum(this.#crypto, [id, sessionDbId, origin, owner, optionsText, ts, retryOf ?? null]),
     );
     return {
       seq: lastId,
@@ -162,7 +170,7 @@ export class Journal {
 
   /** @returns the agent's message; undefined when it had said nothing and nothing went wrong with it */
   end(
-    run: { readonly seq: number; readonly id: string; readonly sessionDbId: string },
+    run: Pick<StoredRun, "seq" | "id" | "sessionDbId"> & { readonly startedAt?: number | undefined },
     end: RunEnd,
   ): Message | undefined {
     const { status, ts, usage } = end;
@@ -176,6 +184,7 @@ export class Journal {
       usage?.outputTokens ?? 0,
       usage?.cachedTokens ?? 0,
       end.toolCalls ?? 0,
+      run.startedAt ?? null,
       run.id,
     );
     this.#sql.deletePieces.run(run.seq);
@@ -216,21 +225,25 @@ export class Journal {
    * @returns those runs
    */
   interruptOpen(ts: number): StoredRun[] {
-    const open = this.#sql.openRuns.all().map(toRun);
-    for (const run of open) {
-      const pieces = this.#sql.pieces.all(run.seq).flatMap((row) => parseContent(row["content"]));
-      this.end(run, { status: "interrupted", content: joined(pieces), ts });
-    }
+    const open = this.#sql.openRuns.all().map((row) => toRun(row, this.#crypto));
+    for (const run of open) this.interrupt(run, ts);
     return open;
   }
 
-  /** From here on the session's context is this text, and what comes after that message. */
-  summarise(sessionDbId: string, summary: string | null, contextStart: number): void {
-    this.#sql.summarise.run(summary, contextStart, sessionDbId);
+  /** Ends a run that nobody works on any more; a piece that is damaged is left out. */
+  interrupt(run: StoredRun, ts: number): void {
+    const pieces = this.#sql.pieces.all(run.seq).flatMap((row) => parseContent(row["content"]) ?? []);
+    this.end(run, { status: "interrupted", content: joined(pieces), ts });
   }
 
-  remember(sessionDbId: string, note: string): void {
-    this.#sql.remember.run(note, sessionDbId);
+  /** From here on the session's context is this text, and what comes after that message; unless it began anew. */
+  summarise({ id, sessionId }: SessionIds, summary: string, contextStart: number): void {
+    this.#sql.summarise.run(summary, contextStart, id, sessionId, contextStart);
+  }
+
+  /** What an agent keeps for its session, unless that began anew meanwhile. */
+  remember({ id, sessionId }: SessionIds, note: string): void {
+    this.#sql.remember.run(note, id, sessionId);
   }
 
   // --- read ---
@@ -239,24 +252,25 @@ export class Journal {
   answered(sessionDbId: string, idempotencyKey: string): Answered | undefined {
     const row = this.#sql.messageByKey.get(sessionDbId, idempotencyKey);
     if (!row) return undefined;
+    const content = parseContent(row["content"]);
     const run = row["run_seq"] === null ? undefined : this.#sql.runBySeq.get(row["run_seq"] ?? null);
     return {
-      run: run && toRun(run),
+      run: run && toRun(run, this.#crypto),
       // Only this class writes the column.
       reply: String(row["reply"]) as SendStatus,
-      text: textOf(parseContent(row["content"])),
+      text: content && textOf(content),
     };
   }
 
   find(runId: string): StoredRun | undefined {
     const row = this.#sql.findRun.get(runId);
-    return row && toRun(row);
+    return row && toRun(row, this.#crypto);
   }
 
-  /** The newest run of a session that has a message to answer. */
-  last(sessionDbId: string): StoredRun | undefined {
-    const row = this.#sql.lastRun.get(sessionDbId);
-    return row && toRun(row);
+  /** The newest run of a session that has a message to answer, of those after `start`. */
+  last(sessionDbId: string, start: number): StoredRun | undefined {
+    const row = this.#sql.lastRun.get(sessionDbId, start);
+    return row && toRun(row, this.#crypto);
   }
 
   /** Of the newest message of the session; 0 when it has none. */

@@ -12,9 +12,10 @@ import type {
 import type { SessionEnvironment } from "../sessions/environment.ts";
 import type { Sessions, StoredSession } from "../sessions/sessions.ts";
 import type { Writer } from "../storage/writer.ts";
-import { overBudget } from "./budget.ts";
+import { OverBudget, overBudget } from "./budget.ts";
 import type { ChatStream } from "./chat-stream.ts";
 import type { Contexts } from "./compaction.ts";
+import type { Usage } from "./contract.ts";
 import type { Journal } from "./journal.ts";
 import { addUsage, type Run } from "./run.ts";
 import type { RunNews } from "./run-news.ts";
@@ -55,8 +56,8 @@ export class Performance {
       await this.#listen(run, { session, runtime, instructions: told });
     } catch (error) {
       const isOverflow =
-        error instanceof RpcError && error.code === "too_large" && run.transcript.bytes === 0;
-      if (!isOverflow || run.isEnded || runtime.keepsHistory) throw error;
+        error instanceof RpcError && !(error instanceof OverBudget) && error.code === "too_large";
+      if (!isOverflow || run.isEnded || run.transcript.bytes > 0 || runtime.keepsHistory) throw error;
       // The model counts otherwise than we do: once more, with the older part summed up.
       const fresh = sessions.byId(run.sessionDbId) ?? session;
       await this.#listen(run, { session: fresh, runtime, instructions: told, isTight: true });
@@ -80,22 +81,21 @@ export class Performance {
       signal,
       onCompaction: (phase: "start" | "end", data: Record<string, unknown>) =>
         news.compaction(run, phase, data),
+      onUsage: (usage: Usage) => void (run.usage = addUsage(run.usage, usage)),
     };
+    // What is on disk by now is part of the conversation that is read from there.
+    run.steered.length = 0;
     const messages = await contexts.of(asked, about.isTight);
     if (run.isEnded) return;
     const turn: AgentTurn = {
       runId: run.id,
       messages,
-      steered: () => {
-        const waiting = run.isEnded ? [] : run.steered.splice(0);
-        run.taken.push(...waiting);
-        return waiting.map(({ message }) => message);
-      },
+      steered: () => (run.isEnded ? [] : run.steered.splice(0).map(({ message }) => message)),
       approve: (request, waited) => approve(run, request, waited),
       remember: (note) => {
         if (note.length > LIMITS.agentNoteCharsMax) return;
         writer
-          .write(() => journal.remember(run.sessionDbId, note))
+          .write(() => journal.remember(about.session, note))
           .catch((error: unknown) => this.#ports.log.warn("agent's note not kept", { error: String(error) }));
       },
     };
@@ -133,6 +133,9 @@ export class Performance {
       outputBytes: transcript.bytes,
     };
     const over = overBudget(run.budget, used);
-    if (over) throw over;
+    if (!over) return;
+    // Before its last words are waited for.
+    run.controller.abort();
+    throw over;
   }
 }

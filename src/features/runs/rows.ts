@@ -7,7 +7,7 @@ import {
   CutStatus,
   type Message,
   type Origin,
-  type RunFailure,
+  RunFailure,
   type RunStatus,
 } from "./contract.ts";
 import type { RunOptions } from "./run.ts";
@@ -45,17 +45,31 @@ export function messageSum(crypto: Digest, { sessionDbId, role, content, ts }: M
   return checksumOf(crypto, sessionDbId, role, content, ts);
 }
 
-export function runSum(crypto: Digest, run: Pick<StoredRun, "id" | "sessionDbId" | "acceptedAt">): string {
-  return checksumOf(crypto, run.id, run.sessionDbId, run.acceptedAt);
+/** @param fields what of a run never changes: `id`, `session_id`, `origin`, `owner`, `options`, `accepted_at`, `retry_of` */
+export function runSum(crypto: Digest, fields: RunFields): string {
+  return checksumOf(crypto, ...fields);
 }
+
+type RunFields = [string, string, Origin, string, string, number, string | null];
+const RUN_FIELDS = ["id", "session_id", "origin", "owner", "options", "accepted_at", "retry_of"] as const;
 
 const StoredContent = once(() => z.array(Content()));
 
 /** Said in place of a message whose row is not what was written. */
 const DAMAGED = "This message is damaged on the disk.";
 
-export function parseContent(text: SqlRow[string] | undefined): Content[] {
-  return StoredContent().parse(JSON.parse(String(text)));
+/** @returns undefined for what is no content */
+export function parseContent(text: SqlRow[string] | undefined): Content[] | undefined {
+  return StoredContent().safeParse(parseJson(String(text))).data;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Damaged on the disk: nobody writes anything else into these columns.
+    return undefined;
+  }
 }
 
 /** @returns the message as clients see it; one that is damaged says so instead of what it is not */
@@ -82,7 +96,10 @@ export function intactContent(row: SqlRow, crypto: Digest): Content[] | undefine
   return parseContent(row["content"]);
 }
 
-export function toRun(row: SqlRow): StoredRun {
+/** One whose row is damaged has no options: what it says they are may be anything. */
+export function toRun(row: SqlRow, crypto: Digest): StoredRun {
+  const fields = RUN_FIELDS.map((name) => row[name] ?? null);
+  const isWhole = isIntact(crypto, String(row["checksum"]), ...fields);
   const { started_at: startedAt, ended_at: endedAt, error, stopped_by: stoppedBy, retry_of: retryOf } = row;
   return {
     seq: Number(row["seq"]),
@@ -91,13 +108,18 @@ export function toRun(row: SqlRow): StoredRun {
     // Only the journal writes these columns, and only such values.
     origin: String(row["origin"]) as Origin,
     owner: String(row["owner"]),
-    options: JSON.parse(String(row["options"])) as RunOptions,
+    options: isWhole ? (JSON.parse(String(row["options"])) as RunOptions) : {},
     status: String(row["status"]) as RunStatus,
     acceptedAt: Number(row["accepted_at"]),
     ...(typeof startedAt === "number" && { startedAt }),
     ...(typeof endedAt === "number" && { endedAt }),
-    ...(typeof error === "string" && { error: JSON.parse(error) as RunFailure }),
+    ...(typeof error === "string" && toFailure(error)),
     ...(typeof stoppedBy === "string" && { stoppedBy }),
     ...(typeof retryOf === "string" && { retryOf }),
   };
+}
+
+function toFailure(text: string): { error: RunFailure } | undefined {
+  const { data } = RunFailure().safeParse(parseJson(text));
+  return data && { error: data };
 }

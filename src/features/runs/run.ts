@@ -43,8 +43,6 @@ export interface Run {
   /** Messages may still join it or steer it. */
   readonly isOpen: boolean;
   readonly steered: Steered[];
-  /** Messages that its agent has been given after its start. */
-  readonly taken: Steered[];
   /** Messages that have joined it while it waits. */
   joined: number;
   /** Pieces of its answer that are on disk. */
@@ -83,7 +81,6 @@ export function createRun(stored: StoredRun, { sessionKey, budget, options }: Be
     isAccepted: false,
     isOpen: origin === "chat" && options.timeoutMs === undefined && retryOf === undefined,
     steered: [],
-    taken: [],
     joined: 0,
     pieces: 0,
     model: undefined,

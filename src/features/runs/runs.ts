@@ -198,6 +198,7 @@ export class Runs {
       instructions: [],
       signal: new AbortController().signal,
       onCompaction: () => {},
+      onUsage: (usage) => this.#compactionUsed(session, usage),
     });
   }
 

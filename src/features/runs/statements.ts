@@ -40,9 +40,10 @@ export function prepareStatements(db: Database) {
          cached_tokens = cached_tokens + excluded.cached_tokens`,
     ),
     summarise: db.prepare(
-      "UPDATE sessions SET summary = ?, context_start = ? WHERE session_id = ? AND context_start < ?",
+      `UPDATE sessions SET summary = ?, context_start = ?
+       WHERE id = ? AND session_id = ? AND context_start < ?`,
     ),
-    remember: db.prepare("UPDATE sessions SET note = ? WHERE session_id = ?"),
+    remember: db.prepare("UPDATE sessions SET note = ? WHERE id = ? AND session_id = ?"),
 
     openRuns: db.prepare("SELECT * FROM runs WHERE status IN ('queued', 'running') ORDER BY seq"),
     pieces: db.prepare("SELECT content FROM pieces WHERE run_seq = ? ORDER BY place"),
