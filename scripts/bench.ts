@@ -19,6 +19,7 @@ import {
   type Target,
   watchReloads,
 } from "../tests/bench/measures.ts";
+import { sessionRows } from "../tests/bench/sessions.ts";
 import { streamingRows } from "../tests/bench/streaming.ts";
 
 const ROUNDS = Number(process.argv[process.argv.indexOf("--rounds") + 1] ?? "") || 5;
@@ -247,6 +248,7 @@ try {
   const rounds = Math.min(ROUNDS, STREAMING_ROUNDS_MAX);
   const streaming = { stateDir: newStateDir(), token: TOKEN, port: await freePort(), rounds };
   rows.push(...(await streamingRows(streaming)));
+  rows.push(...(await sessionRows(rounds, newStateDir(), TOKEN)));
   await startRows();
   console.log(table(rows));
 } finally {

@@ -25,7 +25,7 @@ const ANTHROPIC_MODEL = "anthropic/claude-haiku-5-5";
 
 const OLLAMA_PORT = "11434";
 
-/** Looks at the first call and remembers: Ollama on this machine, then a key of OpenAI or Anthropic, then the echo. */
+/** Looks once, at the first call: Ollama on this machine, a key of OpenAI or Anthropic, then the echo. */
 export function createDetector(options: DetectOptions): () => Promise<DetectedModel> {
   let found: Promise<DetectedModel> | undefined;
   return () => (found ??= detectModel(options));

@@ -16,8 +16,8 @@ import { NO_TOOLS, type ToolSet } from "./tools.ts";
 /** Calls of a model in one turn. A run has its own budgets; this ends a turn that none of them held. */
 const MODEL_CALLS_MAX = 200;
 
-/** One call of a tool: builds and searches end in it, hung servers too. */
-const TOOL_MS = 120_000;
+/** One call of a tool, however long its source lets it take: sources have shorter deadlines of their own. */
+const TOOL_MS = 3_600_000;
 
 export type LoopOptions = {
   readonly model: LoopModel;

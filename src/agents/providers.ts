@@ -82,6 +82,11 @@ export function providerConfig(name: string, config: AgentsConfigView): Provider
   return Object.hasOwn(providers, name) ? providers[name] : undefined;
 }
 
+/** Is there a provider by this name, configured or built in? */
+export function isProvider(name: string, config: AgentsConfigView): boolean {
+  return providerConfig(name, config) !== undefined || BUILT_IN.some((known) => known === name);
+}
+
 /** What the configuration says of one model, if anything. */
 export function modelConfig(ref: string, config: AgentsConfigView): ModelConfig | undefined {
   const parts = partsOf(ref);

@@ -161,7 +161,7 @@ export const LIMITS = {
   /** Characters of what is searched for. */
   searchCharsMax: 400,
   /** Messages that are put in the search index at a time: the loop answers others in between. */
-  indexBatchMax: 500,
+  indexBatchMax: 200,
   /** Lines of a transcript in one call, the characters of one, and of all in an answer: it fits a frame. */
   transcriptLinesMax: 500,
   transcriptLineCharsMax: 512 * 1024,

@@ -1,5 +1,6 @@
 import { agentEntry, environmentOf } from "../features/sessions/environment.ts";
 import type { SessionEnvironment } from "../features/sessions/environment.ts";
+import { isProvider } from "../agents/providers.ts";
 import type { ConfigStore } from "../config/store.ts";
 import { Approvals } from "../features/approvals/approvals.ts";
 import { approvalsContract } from "../features/approvals/contract.ts";
@@ -78,6 +79,7 @@ export function createSessionsState(parts: SessionsParts): SessionsState {
     activeMax: () =>
       store.current().agents.defaults.maxConcurrent ?? Math.max(LIMITS.runsActiveMin, cpuCount),
     reserveTokens: () => store.current().agents.defaults.compaction.reserveTokensFloor,
+    isProvider: (name) => isProvider(name, store.current()),
     resetTriggers: () => store.current().session.resetTriggers,
     environmentOf: environment,
     approve: ({ id, sessionDbId, sessionKey }, request, signal) =>

@@ -3,6 +3,7 @@ import process from "node:process";
 import type { DatabaseSync } from "node:sqlite";
 
 import { DatabaseError } from "../ports.ts";
+import { codeOf, wordsOf } from "./failures.ts";
 import { orDatabaseError } from "./sqlite-failures.ts";
 
 /** SQLite's smallest page; a shorter file would be taken for an empty database and written over. */
@@ -26,15 +27,24 @@ export interface OpenOptions {
  * may hold on it elsewhere in this process.
  */
 export function openSqlite(path: string, options: OpenOptions): DatabaseSync {
-  // A process that starts at the same moment may make it between the two: then it is one that exists.
-  if (!secure(path, badDatabase) && !create(path)) secure(path, badDatabase);
-  for (const suffix of COMPANIONS) secure(path + suffix, badFile);
+  prepareFiles(path);
   // Loaded by the one command that opens a database: it is a third of the start of all the others.
   const sqlite = process.getBuiltinModule("node:sqlite");
   const { busyMs, readOnly = false } = options;
   return orDatabaseError(
     () => new sqlite.DatabaseSync(path, { timeout: busyMs, readOnly, enableForeignKeyConstraints: true }),
   );
+}
+
+function prepareFiles(path: string): void {
+  try {
+    // A process that starts at the same moment may make it between the two: then it is one that exists.
+    if (!secure(path, badDatabase) && !create(path)) secure(path, badDatabase);
+    for (const suffix of COMPANIONS) secure(path + suffix, badFile);
+  } catch (cause) {
+    if (codeOf(cause) === undefined) throw cause;
+    throw new Error(`Cannot open database "${path}": ${wordsOf(cause)}`, { cause });
+  }
 }
 
 /** @returns false when it exists by now */

@@ -36,7 +36,8 @@ async function stop(program: Program): Promise<void> {
 
 /** What differs from one run to the next. */
 function steady(text: string): string {
-  return text.replaceAll(/\d+ (s|min) ago/g, "AGO").replaceAll(home, "HOME");
+  const aged = text.replaceAll(/\d+ (?:s|min) ago( *)/g, (_, gap: string) => (gap === "" ? "AGO" : "AGO  "));
+  return aged.replaceAll(home, "HOME");
 }
 
 test("list, search, export, import, reset and delete, as words and as JSON", async () => {
@@ -64,7 +65,63 @@ test("list, search, export, import, reset and delete, as words and as JSON", asy
   await say("delete", "main");
   await say("export", "garden");
   await say("list", "--kind", "cron");
-  expect(steady(said.join("\n"))).toMatchInlineSnapshot();
+  expect(steady(said.join("\n"))).toMatchInlineSnapshot(`
+    "$ list
+    agent:main:main  AGO  2 messages  Hello
+    garden           AGO  2 messages  When do I plant tomatoes?
+    = 0
+    $ search plant tom
+    garden, assistant, AGO
+      You said: When do I plant tomatoes?
+    garden, user, AGO
+      When do I plant tomatoes?
+    = 0
+    $ search nothing of that
+    There are no such messages
+    = 0
+    $ export garden --out HOME/garden.jsonl
+
+    Exported session "garden" to "HOME/garden.jsonl": 2 messages
+    = 0
+    $ export garden --out HOME/garden.jsonl
+
+    Cannot write file "HOME/garden.jsonl": it exists
+    = 1
+    $ import HOME/garden.jsonl
+
+    Cannot import session "garden": there is one of this key
+    --key KEY gives it another key
+    = 1
+    $ import HOME/garden.jsonl --key balcony
+    Imported session "balcony": 2 messages
+    = 0
+    $ reset garden
+    Session "garden" begins anew
+    = 0
+    $ search tomatoes --session garden --limit 1
+    garden, assistant, AGO
+      You said: When do I plant tomatoes?
+    and more
+    = 0
+    $ delete garden
+    Session "garden" is deleted
+    = 0
+    $ delete garden
+
+    Cannot delete session "garden": there is none
+    = 1
+    $ delete main
+
+    Cannot delete session "agent:main:main": it is a main session, which can be reset
+    = 1
+    $ export garden
+
+    Cannot export session "garden": there is none
+    = 1
+    $ list --kind cron
+    There are no such sessions
+    = 0"
+  `);
 
   const listed: unknown = JSON.parse(await say("list", "--json"));
   expect(listed).toMatchObject({ total: 2, sessions: [{ key: "balcony" }, { key: "agent:main:main" }] });
@@ -190,7 +247,12 @@ test("a session's own model and instructions hold over a restart; a reset begins
   });
   expect(models.requests.map(({ messages }) => messages)).toEqual([
     [told, said("user", "Who are you?")],
-    [told, said("user", "Who are you?"), expect.objectContaining({ role: "assistant" }), said("user", "And now?")],
+    [
+      told,
+      said("user", "Who are you?"),
+      expect.objectContaining({ role: "assistant" }),
+      said("user", "And now?"),
+    ],
     [told, said("user", "Once more")],
   ]);
   expect(JSON.stringify(models.requests)).not.toContain("hidden-value");

@@ -6,7 +6,9 @@ const [how = ""] = process.argv.slice(2);
 type Message = { readonly id?: number; readonly method?: string };
 
 const write = (text: string): void => void process.stdout.write(text);
-const send = (message: object): void => write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+const DEEP = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+const send = (message: object): void =>
+  write(`${JSON.stringify({ jsonrpc: "2.0", ...message }).replace('"DEEP"', DEEP)}\n`);
 const update = (fields: object): void =>
   send({ method: "session/update", params: { sessionId: "s1", update: fields } });
 const say = (text: string): void =>
@@ -64,6 +66,7 @@ const WAYS: Readonly<Record<string, (method: string, id: number) => boolean | vo
       { sessionUpdate: "tool_call" },
       { sessionUpdate: "tool_call_update", toolCallId: { a: 1 }, status: "completed" },
       { sessionUpdate: "tool_call_update", toolCallId: "x", status: "completed", content: "no list" },
+      { sessionUpdate: "tool_call", toolCallId: "deep", status: "in_progress", rawInput: "DEEP" },
       { sessionUpdate: "plan", entries: [null, 1, { content: {} }] },
       { sessionUpdate: "not known yet", a: 1 },
       { __proto__: null, sessionUpdate: "toString" },

@@ -1,5 +1,6 @@
 // A server of tools on standard input and output, written by hand so that it can also misbehave. Its mode is
 // its first argument; `faithful` does all that a good one does.
+import { appendFileSync, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 /** What came over the wire. */
@@ -48,6 +49,20 @@ const TOOLS: Record<string, Tool> = {
   give: (args) => args.result,
   fail: () => ({ ...text("it did not work"), isError: true }),
   hang: () => new Promise(() => {}),
+  /** Answers when there is a file of this name. */
+  until: (args) =>
+    new Promise((resolve) => {
+      const timer = setInterval(() => {
+        if (!existsSync(args.file)) return;
+        clearInterval(timer);
+        resolve(text("it is there"));
+      }, 10);
+    }),
+  /** Reads nothing any more. */
+  deaf: () => {
+    process.stdin.pause();
+    return text("deaf");
+  },
   exit: (args) => {
     process.exit(args.code ?? 7);
   },
@@ -186,7 +201,7 @@ if (mode === "tells-secret") {
 }
 // With a name, each start leaves a line in a file of that name, so that a test can count them.
 const [, , , tally] = process.argv;
-if (tally !== undefined) (await import("node:fs")).appendFileSync(tally, `${process.pid}\n`);
+if (tally !== undefined) appendFileSync(tally, `${process.pid}\n`);
 
 createInterface({ input: process.stdin }).on("line", (line) => void receive(line));
 if (mode === "stubborn") setInterval(() => {}, 1_000);

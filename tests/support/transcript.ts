@@ -1,4 +1,4 @@
-import { mismatch } from "./pattern.ts";
+import { mismatch, named } from "./pattern.ts";
 
 /** One end of a socket, however it is made. */
 export interface WireClient {
@@ -35,6 +35,18 @@ const SKIPPED_MAX = 200;
 const LONG = Array.from({ length: 400 }, (_, n) => `word${n}`).join(" ");
 const NESTED = `{"id":"1","method":"health","params":${'{"a":'.repeat(64)}1${"}".repeat(65)}`;
 
+/** A picture of one point. */
+const PICTURE =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=";
+
+/** What `$NAME` stands for. */
+type Words = Map<string, string>;
+
+interface Scene {
+  readonly clients: Map<string, WireClient>;
+  readonly words: Words;
+}
+
 interface Step {
   readonly line: number;
   readonly text: string;
@@ -46,28 +58,33 @@ interface Step {
  * `open NAME [bearer] [jsonrpc]`, `NAME> frame`, `NAME< pattern` (the next frame that is no noise), `NAME<~
  * pattern`
  * (the next frame that fits), `NAME! CODE` (closed), `close NAME`; `http METHOD PATH [bearer] [text] [host=…]
- * [origin=…] [body]` and `= STATUS [pattern]`.
+ * [origin=…] [body]` and `= STATUS [pattern]`. What a pattern calls `"<string NAME>"` is `$NAME` from there on.
  *
  * @throws Error naming the line, what was wanted and what came
  */
 export async function playTranscript(text: string, wire: Wire): Promise<void> {
   const clients = new Map<string, WireClient>();
-  const fill = (line: string): string =>
-    line.replaceAll("$TOKEN", wire.token).replaceAll("$LONG", LONG).replaceAll("$NESTED", NESTED);
+  const words: Words = new Map([
+    ["TOKEN", wire.token],
+    ["LONG", LONG],
+    ["NESTED", NESTED],
+    ["PICTURE", PICTURE],
+  ]);
   const steps = text
     .split("\n")
-    .map((line, index): Step => ({ line: index + 1, text: fill(line.trim()) }))
+    .map((line, index): Step => ({ line: index + 1, text: line.trim() }))
     .filter((step) => step.text !== "" && !step.text.startsWith("#"));
   let response: { status: number; text: string } | undefined;
   try {
-    for (const step of steps) {
+    for (const { line, text: unfilled } of steps) {
+      const step = fill(unfilled, words);
       try {
-        if (step.text.startsWith("http ")) response = await request(step.text, wire);
-        else if (step.text.startsWith("= ")) checkResponse(step.text, response);
-        else await playSocket(step.text, clients, wire);
+        if (step.startsWith("http ")) response = await request(step, wire);
+        else if (step.startsWith("= ")) checkResponse(step, response);
+        else await playSocket(step, { clients, words }, wire);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        throw new Error(`line ${step.line}: ${step.text.slice(0, 200)}\n  ${reason}`);
+        throw new Error(`line ${line}: ${step.slice(0, 200)}\n  ${reason}`);
       }
     }
   } finally {
@@ -75,7 +92,11 @@ export async function playTranscript(text: string, wire: Wire): Promise<void> {
   }
 }
 
-async function playSocket(text: string, clients: Map<string, WireClient>, wire: Wire): Promise<void> {
+function fill(line: string, words: Words): string {
+  return line.replace(/\$(\w+)/g, (whole, name: string) => words.get(name) ?? whole);
+}
+
+async function playSocket(text: string, { clients, words }: Scene, wire: Wire): Promise<void> {
   const [word = "", name = "", ...options] = text.split(" ");
   if (word === "open") {
     const headers = options.includes("bearer") ? { authorization: `Bearer ${wire.token}` } : {};
@@ -95,7 +116,9 @@ async function playSocket(text: string, clients: Map<string, WireClient>, wire: 
   const [, , verb, rest = ""] = match;
   if (verb === ">") return client.send(rest);
   if (verb === "!") return expectClose(client, Number(rest));
-  await expectFrame(client, JSON.parse(rest), verb === "<~");
+  const pattern: unknown = JSON.parse(rest);
+  const frame = await expectFrame(client, pattern, verb === "<~");
+  for (const [word, value] of named(frame, pattern)) words.set(word, value);
 }
 
 async function expectClose(client: WireClient, code: number): Promise<void> {
@@ -109,7 +132,7 @@ async function expectClose(client: WireClient, code: number): Promise<void> {
   }
 }
 
-async function expectFrame(client: WireClient, pattern: unknown, isSearching: boolean): Promise<void> {
+async function expectFrame(client: WireClient, pattern: unknown, isSearching: boolean): Promise<unknown> {
   const seen: string[] = [];
   for (let n = 0; n < SKIPPED_MAX; n++) {
     const next = await client.next().catch((error: unknown) => {
@@ -119,7 +142,7 @@ async function expectFrame(client: WireClient, pattern: unknown, isSearching: bo
     const frame: unknown = JSON.parse(next.frame);
     seen.push(next.frame.slice(0, 300));
     const problem = mismatch(frame, pattern);
-    if (!problem) return;
+    if (!problem) return frame;
     if (!isSearching && !isNoise(frame, pattern))
       throw new Error(`came: ${next.frame.slice(0, 1_000)}\n  ${problem}`);
   }

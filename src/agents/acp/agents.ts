@@ -22,7 +22,17 @@ const PROGRAMS_MAX = 8;
 /** Agents look after their own windows: this only keeps others from doing it for them. */
 const CONTEXT_WINDOW = 1_000_000;
 
+/** Sessions remembered: those without a program are nothing but their notes, which come back with them. */
+const SESSIONS_KEPT_MAX = 256;
+
 type Kept = { readonly session: AcpSession; readonly madeOf: string };
+
+function forgetDormant(sessions: Map<string, Map<string, Kept>>): void {
+  for (const [key, own] of sessions) {
+    if (sessions.size <= SESSIONS_KEPT_MAX) return;
+    if ([...own.values()].every(({ session }) => session.isDormant)) sessions.delete(key);
+  }
+}
 
 /** Agents that are programs of their own, one for each session that has asked it something. */
 export function createAcpAgents(options: AcpOptions) {
@@ -44,7 +54,10 @@ export function createAcpAgents(options: AcpOptions) {
       const { provider: name } = splitModel(ref);
       const { sessionKey, sessionId, workspace, env } = environment;
       const own = sessions.get(sessionKey) ?? new Map<string, Kept>();
+      // The one opened last is the last to be forgotten.
+      sessions.delete(sessionKey);
       sessions.set(sessionKey, own);
+      forgetDormant(sessions);
       const madeOf = JSON.stringify([provider, sessionId, workspace, env]);
       let kept = own.get(name);
       if (kept?.madeOf !== madeOf) {

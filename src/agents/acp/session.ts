@@ -65,6 +65,11 @@ export class AcpSession implements Holder {
     return this.#idleSinceMs;
   }
 
+  /** It has no program, and nobody waits for one. */
+  get isDormant(): boolean {
+    return this.#live === undefined && !this.#isAnswering;
+  }
+
   async *prompt(ref: string, turn: AgentTurn, signal: AbortSignal): AsyncGenerator<AgentEvent> {
     if (signal.aborted) return;
     const failures = new Failures(ref, this.#hide);

@@ -61,11 +61,20 @@ export class Wire {
       const said = this.#parse(line);
       if (said === undefined) continue;
       if (said["method"] === "session/update" && !("id" in said)) {
-        await this.#options.onUpdate(said["params"]);
+        await this.#update(said["params"], line);
         continue;
       }
       const message = this.#judge(said, line);
       if (message !== undefined) return message;
+    }
+  }
+
+  async #update(params: unknown, line: string): Promise<void> {
+    try {
+      await this.#options.onUpdate(params);
+    } catch {
+      // It is too deep to be written as text.
+      this.#refuse(line, "an update that cannot be shown");
     }
   }
 

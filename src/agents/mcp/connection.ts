@@ -110,7 +110,7 @@ async function shakeHands(
   return connectionOf(client, link, parts);
 }
 
-/** The newest version tells what changes only to those who ask; first asked, then listed, nothing is missed. */
+/** The newest version tells changes only to those who ask: first asked, then listed, nothing is missed. */
 async function subscribe(client: Client, { news, timers }: LinkParts): Promise<void> {
   if (client.getProtocolEra() !== "modern" || !client.getServerCapabilities()?.tools?.listChanged) return;
   const asked = client
@@ -151,7 +151,7 @@ function listen(client: Client, link: Link, { news, onChange }: ConnectionOption
   client.setNotificationHandler("notifications/tools/list_changed", onChange);
 }
 
-function connectionOf(client: Client, link: Link, { onEnd }: ConnectionOptions): Connection {
+function connectionOf(client: Client, link: Link, { news, onEnd }: ConnectionOptions): Connection {
   let isOurs = false;
   client.onclose = () => {
     if (!isOurs) onEnd(link.problem() ?? "it closed the connection");
@@ -168,9 +168,9 @@ function connectionOf(client: Client, link: Link, { onEnd }: ConnectionOptions):
         timeout: LIBRARY_TIMEOUT_MS,
         onprogress: onProgress,
       }),
-    close() {
+    async close() {
       isOurs = true;
-      return link.close();
+      await link.close().catch((error: unknown) => news.say("protocol", stateOf(error)));
     },
   };
 }

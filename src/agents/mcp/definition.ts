@@ -71,9 +71,14 @@ export function definitionsFor(
     const reach = server.enabled === false ? undefined : reachOf(server, environment, env);
     if (reach === undefined) return [];
     const key = canonicalJson([name, reach]);
-    const secrets = [...Object.values(server.env ?? {}), ...Object.values(server.headers ?? {})];
-    return [{ name, config: server, reach, key, secrets: [...secrets, ...Object.values(environment.env)] }];
+    return [{ name, config: server, reach, key, secrets: secretsOf(server, environment.env) }];
   });
+}
+
+function secretsOf({ env, headers, url }: McpServerConfig, agentEnv: AgentEnvironment["env"]): string[] {
+  // Some put their key into the address.
+  const inUrl = url !== undefined && URL.canParse(url) ? new URL(url).searchParams.values() : [];
+  return [env, headers, agentEnv].flatMap((values) => Object.values(values ?? {})).concat(...inUrl);
 }
 
 /** Does the configuration still have this server, for whichever agent? */

@@ -88,8 +88,9 @@ class HttpSession {
     const { status, statusText, headers } = response;
     if (!response.ok) {
       this.#asked.delete(asked.id);
-      // It was started anew, or has forgotten us.
-      if (this.#isOpen && (status === 404 || status === 400)) this.#fail("it has forgotten the session");
+      // It was started anew, or has forgotten us. Without a session there is nothing to forget.
+      const hasSession = this.transport?.sessionId !== undefined;
+      if (hasSession && (status === 404 || status === 400)) this.#fail("it has forgotten the session");
       const text = (await readStart(response.body, MCP.errorBytesMax)) || null;
       return new Response(status === 204 ? null : text, { status, statusText, headers });
     }

@@ -92,7 +92,7 @@ function unusable(provider: unknown, name: string): string | undefined {
 }
 
 /** Providers that have an address without one being written. */
-const ADDRESS_KNOWN = ["ollama", "openai"];
+const ADDRESS_KNOWN = ["anthropic", "ollama", "openai"];
 
 /** What an entry needs depends on how it is talked to. @returns the key that is wrong, and how */
 function incomplete(

@@ -22,7 +22,8 @@ export function overBudget(budget: Budget, used: Used): OverBudget | undefined {
   const { tokensMax, toolCallsMax, outputBytesMax } = budget;
   if (used.outputBytes > outputBytesMax)
     return new OverBudget(`the answer is longer than ${outputBytesMax} bytes`, outputBytesMax);
-  if (used.toolCalls > toolCallsMax) return new OverBudget(`more than ${toolCallsMax} tool calls`, toolCallsMax);
+  if (used.toolCalls > toolCallsMax)
+    return new OverBudget(`more than ${toolCallsMax} tool calls`, toolCallsMax);
   if (used.tokens > tokensMax) return new OverBudget(`more than ${tokensMax} tokens`, tokensMax);
   return undefined;
 }

@@ -159,7 +159,11 @@ function chunksOf(lines: readonly Line[], tokensMax: number): string[] {
       chunks.push(open.join("\n\n"));
       [open, tokens] = [[], 0];
     }
-    open.push(toText(line.message).slice(0, Math.ceil(tokensMax * 3)).toWellFormed());
+    open.push(
+      toText(line.message)
+        .slice(0, Math.ceil(tokensMax * 3))
+        .toWellFormed(),
+    );
     tokens += line.tokens;
   }
   if (open.length > 0) chunks.push(open.join("\n\n"));

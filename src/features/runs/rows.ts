@@ -2,14 +2,7 @@ import { z } from "zod";
 import { once } from "../../contract/define.ts";
 import type { Crypto, SqlRow } from "../../ports.ts";
 import { checksumOf, isIntact } from "../storage/checksum.ts";
-import {
-  Content,
-  CutStatus,
-  type Message,
-  type Origin,
-  RunFailure,
-  type RunStatus,
-} from "./contract.ts";
+import { Content, CutStatus, type Message, type Origin, RunFailure, type RunStatus } from "./contract.ts";
 import type { RunOptions } from "./run.ts";
 
 /** A run as it is stored. */

@@ -16,6 +16,7 @@ import type { Sessions, StoredSession } from "../sessions/sessions.ts";
 import type { Writer } from "../storage/writer.ts";
 import { Acceptance, type Accepted, type Asked } from "./acceptance.ts";
 import { ChatStream } from "./chat-stream.ts";
+import { compactNow } from "./compact-now.ts";
 import { Contexts } from "./compaction.ts";
 import type { runsContract, SendStatus } from "./contract.ts";
 import { Endings } from "./endings.ts";
@@ -23,6 +24,7 @@ import type { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { Performance } from "./performance.ts";
 import { Pieces } from "./pieces.ts";
+import { resetQuietly } from "./reset-word.ts";
 import { type AbortReason, type Run, stopping, timedOut } from "./run.ts";
 import { type Ending, RunNews } from "./run-news.ts";
 import { type Ended, Waits } from "./waits.ts";
@@ -52,9 +54,6 @@ export interface RunsPorts {
     signal: AbortSignal,
   ) => Promise<ApprovalDecision>;
 }
-
-/** How often messages that come during a reset are stopped too, before its sender is told to try again. */
-const RESET_ATTEMPTS = 5;
 
 /** What `chat.send` answers. */
 export interface Sent {
@@ -188,18 +187,7 @@ export class Runs {
   async compact(session: StoredSession): Promise<{ compacted: number; kept: number }> {
     if (this.isActive(session.id))
       throw new RpcError("conflict", `Cannot compact session "${session.key}": a run goes on in it`);
-    const { runner, environmentOf } = this.#ports;
-    const { environment } = environmentOf(session);
-    const runtime = await runner.open(environment);
-    return this.#contexts.compact({
-      session,
-      runtime,
-      run: { id: `compact-${session.sessionId}`, seq: Number.MAX_SAFE_INTEGER, retryOf: undefined },
-      instructions: [],
-      signal: new AbortController().signal,
-      onCompaction: () => {},
-      onUsage: (usage) => this.#compactionUsed(session, usage),
-    });
+    return compactNow(this.#ports, this.#contexts, session);
   }
 
   /** Stops one run or all of a session. @returns those that were stopped, the first of them first */
@@ -272,25 +260,16 @@ export class Runs {
   }
 
   async #reset(asked: Asked, model: string | undefined): Promise<string> {
-    const { sessions, writer, clock } = this.#ports;
-    for (let attempt = 0; attempt < RESET_ATTEMPTS; attempt++) {
-      const known = sessions.find(asked.sessionKey);
-      if (known) await this.endAll(known.id, { reason: "reset", by: asked.owner });
-      const key = await writer.write(() => {
-        if (this.#isStopping) throw stopping(asked.sessionKey);
-        const { session } = sessions.admit(asked.sessionKey, asked.session ?? {}, clock.now());
-        // A message has come meanwhile, and its run would lose its question.
-        if (this.isActive(session.id)) return undefined;
-        const fresh = sessions.resetIn(session, clock.now());
-        if (model !== undefined) sessions.patchIn(fresh, { model });
-        return session.key;
-      });
-      if (key === undefined) continue;
-      this.#letGo(key);
-      this.#news.sessionChanged(key, "reset");
-      return key;
-    }
-    throw new RpcError("busy", `Cannot reset session "${asked.sessionKey}": messages keep coming in`);
+    const key = await resetQuietly(this.#ports, {
+      sessionKey: asked.sessionKey,
+      options: asked.session ?? {},
+      model,
+      endAll: (sessionDbId) => this.endAll(sessionDbId, { reason: "reset", by: asked.owner }),
+      isStopping: () => this.#isStopping,
+    });
+    this.#letGo(key);
+    this.#news.sessionChanged(key, "reset");
+    return key;
   }
 
   /** What the agent of a session holds that began anew. */

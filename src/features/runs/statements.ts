@@ -2,8 +2,10 @@ import type { Database } from "../../ports.ts";
 
 /** The journal's SQL. */
 export function prepareStatements(db: Database) {
-  const message =
-    "SELECT messages.*, runs.id AS run_id FROM messages LEFT JOIN runs ON runs.seq = messages.run_seq";
+  return { ...prepareWrites(db), ...prepareReads(db) };
+}
+
+function prepareWrites(db: Database) {
   return {
     insertRun: db.prepare(
       `INSERT INTO runs (id, session_id, origin, owner, options, status, accepted_at, started_at, retry_of, checksum)
@@ -44,7 +46,13 @@ export function prepareStatements(db: Database) {
        WHERE id = ? AND session_id = ? AND context_start < ?`,
     ),
     remember: db.prepare("UPDATE sessions SET note = ? WHERE id = ? AND session_id = ?"),
+  };
+}
 
+function prepareReads(db: Database) {
+  const message =
+    "SELECT messages.*, runs.id AS run_id FROM messages LEFT JOIN runs ON runs.seq = messages.run_seq";
+  return {
     openRuns: db.prepare("SELECT * FROM runs WHERE status IN ('queued', 'running') ORDER BY seq"),
     pieces: db.prepare("SELECT content FROM pieces WHERE run_seq = ? ORDER BY place"),
     messageByKey: db.prepare(

@@ -518,3 +518,25 @@ test("a server that falls silent is given up", async () => {
   expect(faultOf(error).message).toEndWith("went silent");
   expect(pending()).toBe(0);
 });
+
+test("an answer with a stop reason is whole, and its end mark is not waited for long", async () => {
+  const server = await start();
+  const { timers, clock, advance, pending } = createFakeTime();
+  const model = modelOf(server, {}, { fetch, timers, clock });
+  server.queue({ kind: "answer", blocks: [text("a")], gated: true });
+  const stream = model.complete(requestOf("hello"), never())[Symbol.asyncIterator]();
+  const first = stream.next();
+  const request = await server.next();
+  // All but the end mark: start, ping, block start, its delta and end, and the stop reason.
+  request.release(6);
+  expect(await first).toMatchObject({ value: { type: "text" } });
+  const rest = stream.next();
+  // The stop reason is on its way: time passes until it has come and shortened the wait.
+  const passing = setInterval(() => advance(100), 1);
+  expect(await rest).toMatchObject({ value: { type: "usage" } });
+  clearInterval(passing);
+  expect(clock.elapsed()).toBeLessThan(300_000);
+  expect(await stream.next()).toMatchObject({ value: { type: "end", reason: "stop" } });
+  expect((await stream.next()).done).toBe(true);
+  expect(pending()).toBe(0);
+});

@@ -276,6 +276,26 @@ test("a turn that models have begun is ended by models, also by those behind a w
   expect({ text, error, asked: middle.asked }).toEqual({ text: "a/1b/2", error: undefined, asked: 0 });
 });
 
+test("a whole agent that says itself which model answers is believed", async () => {
+  const { ports } = bench();
+  const own: WholeCandidate = {
+    kind: "whole",
+    ref: "acp/x",
+    open: () => ({
+      contextWindow: 1,
+      keepsHistory: true,
+      async *prompt() {
+        yield { type: "model", model: "acp/better" };
+        yield { type: "text", text: "hi" };
+      },
+    }),
+  };
+  expect((await turnWith(ports, own)).events).toEqual([
+    { type: "model", model: "acp/better" },
+    { type: "text", text: "hi" },
+  ]);
+});
+
 test("a whole agent that has said something is not replaced", async () => {
   const { ports } = bench();
   const next = chat("a/1");

@@ -206,6 +206,28 @@ test("a flood of progress leaves the newest", async () => {
   expect(updates.length).toBeLessThan(10);
 });
 
+test("progress after the result is not told, and no timer is left", async () => {
+  const { model } = scripted([call("a", "hasty"), call("b", "slow"), end("tool_calls")], [end()]);
+  const answered = Promise.withResolvers<ToolCall>();
+  const time = createFakeTime();
+  const tools = {
+    hasty: (wanted: ToolCall) => (answered.resolve(wanted), ok("done")),
+    async slow({ onUpdate }: ToolCall) {
+      const hasty = await answered.promise;
+      // Its result is on the way; some turns later it has been told.
+      for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+      hasty.onUpdate("late");
+      onUpdate("in time");
+      return ok("done");
+    },
+  };
+  const { events } = await listen(loopOf(model, tools, { time }));
+  const updates = events.flatMap((event) => (event.type === "tool_update" ? [event.text] : []));
+  expect(updates).not.toContain("late");
+  expect(events.filter(({ type }) => type === "tool_result")).toHaveLength(2);
+  expect(time.pending()).toBe(0);
+});
+
 test("a tool set that breaks its promise is an error of the tool", async () => {
   const { model, requests } = scripted([call("c", "t"), end("tool_calls")], [end()]);
   const tools = {

@@ -213,3 +213,16 @@ test("what a server prints of the secrets it was given is in no line of ours", a
   expect(said.fields).toEqual({ server: "test", from: "stderr", text: "my key is ***" });
   expect(JSON.stringify([kit.lines, kit.tools.status()])).not.toContain("hunter2");
 });
+
+test("a server that does not read any more is ended before what waits for it fills our memory", async () => {
+  const kit = createMcpKit({ mcp: { servers: { test: stdioServer() } } });
+  const set = await kit.open();
+  const { pid = 0 } = kit.tools.status()[0] ?? {};
+  await callTool(set, "test__deaf");
+  const said = "x".repeat(1024 * 1024);
+  const answers = await Promise.all(Array.from({ length: 10 }, () => callTool(set, "test__echo", { said })));
+  const refusal = 'Cannot call tool "echo" of "test": it does not read what it is sent';
+  expect(answers.filter(({ text, isError }) => !isError || !text.startsWith(refusal))).toEqual([]);
+  await kit.tools.stop();
+  expect(isAlive(pid)).toBe(false);
+}, 15_000);

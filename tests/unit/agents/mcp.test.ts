@@ -1,9 +1,10 @@
 // Servers of tools as programs, which behave.
 import { afterEach, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { callTool, createMcpKit, isAlive, stdioServer, stopMcpKits } from "../../support/mcp-tools.ts";
 import { tempDir } from "../../support/temp.ts";
+import { createFakeTime } from "../../support/time.ts";
 
 afterEach(stopMcpKits);
 
@@ -255,4 +256,52 @@ test("a server that is gone from the configuration ends when its calls have ende
   expect((await callTool(set, "goes__pid")).text).toBe(
     'Cannot call tool "pid" of "goes": it was taken out of the configuration',
   );
+});
+
+test("a call that is open when its server leaves the configuration may end, and then the program does", async () => {
+  const kit = createMcpKit({ mcp: { servers: { test: stdioServer() } } });
+  const set = await kit.open();
+  const pid = Number((await callTool(set, "test__pid")).text);
+  const file = join(kit.workspace, "go");
+  const open = callTool(set, "test__until", { file });
+  kit.configure({});
+  expect((await kit.open()).specs).toEqual([]);
+  expect(isAlive(pid)).toBe(true);
+  await Bun.write(file, "");
+  expect(await open).toEqual({ text: "it is there", isError: false });
+  await kit.tools.stop();
+  expect(isAlive(pid)).toBe(false);
+});
+
+test("a call that does not end is cut when its server has left the configuration for 5 seconds", async () => {
+  const time = createFakeTime();
+  const kit = createMcpKit({ mcp: { servers: { test: stdioServer() } } }, time);
+  const set = await kit.open();
+  const hanging = callTool(set, "test__hang");
+  await callTool(set, "test__pid");
+  kit.configure({});
+  time.advance(4_999);
+  expect((await callTool(set, "test__echo", { said: "still there" })).text).toBe("still there");
+  time.advance(1);
+  expect((await hanging).text).toBe('Cannot call tool "hang" of "test": it was stopped');
+});
+
+test("a server that is still being started ends with its last session, and with us", async () => {
+  const tally = join(tempDir(), "starts");
+  const kit = createMcpKit({ mcp: { servers: { test: stdioServer("silent", { tally }) } } });
+  const started = new Promise<void>((resolve) => {
+    const look = (): void => void (existsSync(tally) ? resolve() : setTimeout(look, 5));
+    look();
+  });
+  const open = kit.open({ sessionKey: "a" });
+  await started;
+  await kit.tools.close("a");
+  expect((await open).specs).toEqual([]);
+  expect(kit.tools.status()).toMatchObject([{ state: "idle" }]);
+  const again = kit.open({ sessionKey: "b" });
+  await kit.tools.stop();
+  expect((await again).specs).toEqual([]);
+  const pids = readFileSync(tally, "utf8").trim().split("\n").map(Number);
+  expect(pids.filter(isAlive)).toEqual([]);
+  expect(kit.lines.filter(({ level }) => level === "warn")).toEqual([]);
 });

@@ -73,6 +73,14 @@ test("the models after the first are fallbacks", async () => {
   expect((await listen(runtime)).text).toBe("You said: hello");
 });
 
+test("a model that is named twice is asked once", async () => {
+  const server = await start();
+  server.on("a", { kind: "status", status: 404 });
+  const runner = runnerWith({ one: { baseUrl: server.url } });
+  await listen(await runner.open(environmentOf("one/a", "one/a", "one/a")));
+  expect(server.requests).toHaveLength(1);
+});
+
 test("a changed configuration holds from the next opening on", async () => {
   const [first, second] = [await start(), await start({ apiKey: "k2" })];
   let providers: Providers = { home: { baseUrl: first.url } };

@@ -1,0 +1,42 @@
+import type { Clock, Log, Runner } from "../../ports.ts";
+import type { SessionEnvironment } from "../sessions/environment.ts";
+import type { StoredSession } from "../sessions/sessions.ts";
+import type { Writer } from "../storage/writer.ts";
+import type { Contexts } from "./compaction.ts";
+import type { Usage } from "./contract.ts";
+import type { Journal } from "./journal.ts";
+
+interface CompactPorts {
+  readonly journal: Journal;
+  readonly writer: Writer;
+  readonly runner: Runner;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly environmentOf: (session: StoredSession) => SessionEnvironment;
+}
+
+/** {@link Contexts.compact} without a run: what its model calls cost is counted all the same. */
+export async function compactNow(
+  ports: CompactPorts,
+  contexts: Contexts,
+  session: StoredSession,
+): Promise<{ compacted: number; kept: number }> {
+  const { journal, writer, runner, clock, log } = ports;
+  const { environment } = ports.environmentOf(session);
+  const who = { agentId: session.agentId, model: environment.models[0] ?? "unknown" };
+  const onUsage = (usage: Usage): void => {
+    const day = new Date(clock.now()).toISOString().slice(0, 10);
+    writer
+      .write(() => journal.addUsage(day, who, usage))
+      .catch((error: unknown) => log.warn("usage not written", { error: String(error) }));
+  };
+  return contexts.compact({
+    session,
+    runtime: await runner.open(environment),
+    run: { id: `compact-${session.sessionId}`, seq: Number.MAX_SAFE_INTEGER, retryOf: undefined },
+    instructions: [],
+    signal: new AbortController().signal,
+    onCompaction: () => {},
+    onUsage,
+  });
+}
