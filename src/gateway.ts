@@ -9,7 +9,7 @@ import {
   loadConfiguration,
   takeStateDir,
 } from "./gateway/configuration.ts";
-import { openStorage } from "./gateway/database.ts";
+import { openStorage, orEndByDatabase } from "./gateway/database.ts";
 import { writeHolder } from "./gateway/holder.ts";
 import { type FollowedConfig, followConfiguration } from "./gateway/live-config.ts";
 import { DATABASE_FILE, STATE_FILE, TOKEN_FILE } from "./gateway/names.ts";
@@ -168,7 +168,7 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
     const storage = await openStorage({ platform, log: loaded.log, path: `${stateDir}/${DATABASE_FILE}` });
     lifetime.onStop(() => storage.db.close());
     const agents = createAgents(platform, loaded, lifetime);
-    const state = createGatewayRuntimeState({
+    const known = {
       ...platform,
       ...loaded,
       storage,
@@ -180,7 +180,8 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
       rssBytes: () => process.rssBytes(),
       home: process.home,
       cpuCount: process.cpuCount,
-    });
+    };
+    const state = orEndByDatabase(storage, () => createGatewayRuntimeState(known));
     lifetime.onStop(() => state.lifetime.stop());
 
     // 5. Routes, guards and connections, and the port they are on.

@@ -154,6 +154,8 @@ export interface Files {
    * else's
    */
   readPrivate(path: string, bytesMax: number): Promise<string | undefined>;
+  /** Reads all of it, if it is there, and keeps nothing. @throws when the disk cannot */
+  readThrough(path: string): Promise<void>;
   /** Creates the file, mode 0600. @returns false when it exists already, whatever it is */
   writeNew(path: string, text: string): Promise<boolean>;
   /**

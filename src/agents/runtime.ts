@@ -36,7 +36,7 @@ export type RunnerOptions = {
   detect(): Promise<DetectedModel>;
   readonly acp: AcpAgents;
   readonly tools: ToolSource & { close?(sessionKey: string): Promise<void> };
-  /** What one call of a tool may take; two minutes where it is not said. */
+  /** What one call of a tool may take; an hour where it is not said: sources have shorter deadlines. */
   readonly toolMs?: number;
   readonly fetch: FetchLike;
   readonly timers: Timers;

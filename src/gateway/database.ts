@@ -3,7 +3,7 @@ import { isDamage } from "../features/storage/failures.ts";
 import { migrate, refuseUnknown } from "../features/storage/migrate.ts";
 import { readAll, readEnds } from "../features/storage/readable.ts";
 import { type Database, DatabaseError, type Log, type Platform, type Readable } from "../ports.ts";
-import { EXIT, orEnd } from "./errors.ts";
+import { EXIT, orEnd, StartError } from "./errors.ts";
 
 /** What SQLite keeps under the database's own name. */
 const PARTS = ["", "-wal", "-shm"];
@@ -49,14 +49,11 @@ export function openStorage(parts: Parts): Promise<Storage> {
     const db = await openOrReplace(parts);
     const movedAside = await newestAside(parts);
     const { files } = parts.platform;
-    const size = db.prepare(
-      "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size",
-    );
     return {
       db,
       status: (problem) => ({
         path: parts.path,
-        bytes: Number(size.get()?.["bytes"]),
+        bytes: sizeOf(db),
         ...(movedAside !== undefined && { movedAside }),
         ...(problem !== undefined && { problem }),
       }),
@@ -69,11 +66,27 @@ export function openStorage(parts: Parts): Promise<Storage> {
   });
 }
 
+function sizeOf(db: Database): number {
+  const size = db.prepare("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size");
+  return Number(size.get()?.["bytes"]);
+}
+
+/** For the start that uses it. @throws StartError 1 where the database is the reason, else as `work` */
+export function orEndByDatabase<T>({ db }: Storage, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    throw new StartError(EXIT.failed, [`Cannot use database "${db.path}": ${error.message}`]);
+  }
+}
+
 async function openOrReplace(parts: Parts): Promise<Database> {
   try {
-    return await open(parts);
+    return await openAtSecondTry(parts);
   } catch (error) {
     if (!isDamage(error)) throw error;
+    for (const part of PARTS) await parts.platform.files.readThrough(`${parts.path}${part}`);
     const movedAside = await moveAside(parts);
     parts.log.error("database cannot be read: it was moved aside and a new one is made", {
       path: parts.path,
@@ -81,6 +94,21 @@ async function openOrReplace(parts: Parts): Promise<Database> {
       reason: messageOf(error),
     });
     return open(parts);
+  }
+}
+
+/** SQLite takes a read that fails for damage as well: whether the disk is the reason is seen by reading. */
+async function openAtSecondTry(parts: Parts): Promise<Database> {
+  try {
+    return await open(parts);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    const db = await open(parts);
+    parts.log.warn("database could only be read at the second try: the disk may be failing", {
+      path: parts.path,
+      reason: messageOf(error),
+    });
+    return db;
   }
 }
 

@@ -12,7 +12,7 @@ import {
   type Statement,
 } from "../ports.ts";
 import { orDatabaseError, toDatabaseError } from "./sqlite-failures.ts";
-import { create, openSqlite } from "./sqlite.ts";
+import { create, openSqlite, orCannotOpen } from "./sqlite.ts";
 import { syncFile } from "./sync-file.ts";
 
 /** Waiting for another process blocks the whole event loop, so only as long as a short write takes. */
@@ -46,11 +46,10 @@ function look(path: string, check: (db: Readable) => void): void {
 
 function orClose<T>(path: string, connection: DatabaseSync, work: () => T): T {
   try {
-    return work();
-  } catch (cause) {
+    return orCannotOpen(path, work);
+  } catch (error) {
     connection.close();
-    if (!(cause instanceof DatabaseError)) throw cause;
-    throw new DatabaseError(cause.kind, `Cannot open database "${path}": ${cause.message}`, { cause });
+    throw error;
   }
 }
 

@@ -40,6 +40,7 @@ export function createFiles(directories: Directories = nodeDirectories): Files {
   return {
     readText: async (path, bytesMax) => readText(path, bytesMax),
     readPrivate: async (path, bytesMax) => readPrivate(path, bytesMax),
+    readThrough: async (path) => readThrough(path),
     writeNew,
     replace,
     async ensurePrivateDir(given) {
@@ -109,6 +110,19 @@ function readUpTo(fd: number, bytesMax: number): Uint8Array {
     length += count;
   }
   return Buffer.concat(chunks);
+}
+
+function readThrough(path: string): void {
+  const fd = openOr(path, O_RDONLY | O_NONBLOCK, "ENOENT");
+  if (fd === undefined) return;
+  try {
+    const chunk = new Uint8Array(chunkBytes);
+    while (readSync(fd, chunk, 0, chunk.length, null) > 0);
+  } catch (cause) {
+    throw new Error(`Cannot read file "${path}": ${wordsOf(cause)}`, { cause });
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function decode(path: string, bytes: Uint8Array): string {

@@ -4,7 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 
 import { DatabaseError } from "../ports.ts";
 import { codeOf, wordsOf } from "./failures.ts";
-import { orDatabaseError } from "./sqlite-failures.ts";
+import { toDatabaseError } from "./sqlite-failures.ts";
 
 /** SQLite's smallest page; a shorter file would be taken for an empty database and written over. */
 const pageBytesMin = 512;
@@ -31,9 +31,21 @@ export function openSqlite(path: string, options: OpenOptions): DatabaseSync {
   // Loaded by the one command that opens a database: it is a third of the start of all the others.
   const sqlite = process.getBuiltinModule("node:sqlite");
   const { busyMs, readOnly = false } = options;
-  return orDatabaseError(
+  return orCannotOpen(
+    path,
     () => new sqlite.DatabaseSync(path, { timeout: busyMs, readOnly, enableForeignKeyConstraints: true }),
   );
+}
+
+/** SQLite's own words name no file. */
+export function orCannotOpen<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const cause = toDatabaseError(error);
+    if (!(cause instanceof DatabaseError)) throw cause;
+    throw new DatabaseError(cause.kind, `Cannot open database "${path}": ${cause.message}`, { cause });
+  }
 }
 
 function prepareFiles(path: string): void {

@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { ECHO_MODEL, createEchoRuntime } from "../../src/agents/echo.ts";
 import type { Methods } from "../../src/contract/define.ts";
+import { createLifetime } from "../../src/feature.ts";
+import { createAgents } from "../../src/gateway/agents.ts";
 import { loadConfiguration } from "../../src/gateway/configuration.ts";
+import { openStorage } from "../../src/gateway/database.ts";
 import { followConfiguration } from "../../src/gateway/live-config.ts";
 import { createGatewayRuntimeState, type GatewayRuntimeState } from "../../src/gateway/runtime-state.ts";
-import { openDatabase } from "../../src/platform/database.ts";
 import { Admission } from "../../src/rpc/admission.ts";
 import { Authenticator, type Grant } from "../../src/rpc/auth.ts";
 import { Connection, type ConnectionParts } from "../../src/rpc/connection.ts";
@@ -36,7 +37,8 @@ export async function createCore() {
   const crypto = createCountingCrypto();
   const log = createMemoryLog();
   const ports = { clock: time.clock, timers: time.timers, crypto, log };
-  const db = openDatabase(join(home, "fuzz.db"));
+  const storage = await openStorage({ platform, log, path: join(home, "fuzz.db") });
+  const { db } = storage;
   // Whether a run outlives a power cut is not asked here, and waiting for the disk would take longer than
   // all the rest.
   db.exec("PRAGMA synchronous = OFF");
@@ -48,16 +50,21 @@ export async function createCore() {
     settled: async () => {},
     restart: () => {},
   });
+  const lifetime = createLifetime((error) => log.error("stop failed", { error: String(error) }));
+  const agents = createAgents({ ...platform, ...ports }, loaded, lifetime);
   const state: GatewayRuntimeState = createGatewayRuntimeState({
     ...loaded,
     live,
     ...ports,
-    db,
-    runner: { open: async () => ({ model: ECHO_MODEL, runtime: createEchoRuntime(time.timers) }) },
-    agents: { name: "agents", methods: {}, events: {}, config: undefined, start: () => ({ handlers: {} }) },
-    defaultModel: () => ECHO_MODEL,
+    storage,
+    runner: agents.runner,
+    agents: agents.feature,
+    defaultModel: agents.defaultModel,
+    priceOf: agents.priceOf,
     runtime: "test",
     rssBytes: () => 0,
+    home,
+    cpuCount: 2,
   });
   const methods: Methods = Object.fromEntries(
     state.table.methods().map(({ name, method }) => [name, method]),
@@ -98,6 +105,7 @@ export async function createCore() {
     admission,
     async stop(): Promise<void> {
       await state.lifetime.stop();
+      await lifetime.stop();
       db.close();
     },
   };

@@ -1,6 +1,7 @@
 /**
- * A real agent of the registry, opencode, as the agent of a session: it talks to a scripted model, asks before
- * it runs a command, is cut off, and goes on with its conversation after the gateway was started again.
+ * A real agent of the registry, opencode, as the agent of a session: it talks to a scripted model, asks
+ * before it runs a command, is cut off, and goes on with its conversation after the gateway was started
+ * again.
  */
 import { expect, onTestFinished, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";

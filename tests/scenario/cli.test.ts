@@ -111,10 +111,10 @@ describe("chat", () => {
     });
     expect((await gateway(["chat", "-s", "other"], "from\na pipe\n")).out).toBe("You said: from\na pipe\n");
     const end = JSON.parse((await gateway(["chat", "--json", "Hello"])).out);
-    expect(end).toMatchObject({ sessionKey: "main", status: "ok", text: "You said: Hello" });
+    expect(end).toMatchObject({ sessionKey: "agent:main:main", status: "ok", text: "You said: Hello" });
     const { sessions } = JSON.parse((await gateway(["call", "sessions.list", "--json"])).out);
     expect(sessions.map(({ key, messages }: { key: string; messages: number }) => [key, messages])).toEqual([
-      ["main", 4],
+      ["agent:main:main", 4],
       ["other", 2],
     ]);
   });
@@ -125,7 +125,7 @@ describe("chat", () => {
     expect((await gateway(["chat", "-m", "echo/echo", "a"])).out).toBe("You said: a\n");
     expect((await gateway(["chat", "b"])).out).toBe("You said: b\n");
     const { code, err } = await gateway(["chat", "-m", "t/other", "c"]);
-    const said = 'Cannot create session "main": it exists with other settings\nA session keeps the model';
+    const said = 'Cannot create session "agent:main:main": it exists with other settings\nA session keeps the model';
     expect([code, err]).toEqual([1, expect.stringContaining(said)]);
   });
 
@@ -179,21 +179,23 @@ describe("a conversation on a terminal", () => {
     await configure({ agents: { defaults: { model: "echo/echo" } } });
     await startGateway();
     const chat = startProgram(["chat"], { home, terminal: true });
-    await chat.until(/Session "main" with echo\/echo[^]*> $/m);
+    await chat.until(/Session "agent:main:main" with echo\/echo[^]*> $/m);
     chat.type("Hello\n");
     await chat.until(/You said: Hello\r\n.*> /);
     chat.type("/help\n");
-    await chat.until(/\/new {3}begin a new session/);
+    await chat.until(/\/new {3}begin anew/);
     chat.type("/nonsense\n");
-    await chat.until(/Cannot do "\/nonsense": there are \/new, \/help, \/quit/);
+    await chat.until(/Cannot do "\/nonsense": there are \/new, \/retry, \/help, \/quit/);
     chat.type("/new\n");
-    await chat.until(/Session "main-[0-9a-f]{6}"/);
+    await chat.until(/It begins anew/);
     chat.type("Who?\n");
     await chat.until(/You said: Who\?\r\n.*> /);
     chat.type("\u0004");
     expect(await chat.exited).toBe(0);
     const { sessions } = JSON.parse((await gateway(["call", "sessions.list", "--json"])).out);
-    expect(sessions.length).toBe(2);
+    expect(sessions.map(({ key, messages }: { key: string; messages: number }) => [key, messages])).toEqual([
+      ["agent:main:main", 2],
+    ]);
   });
 
   test("Ctrl-C stops an answer, twice it leaves", async () => {

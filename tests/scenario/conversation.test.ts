@@ -68,15 +68,23 @@ test("an answer comes whole, whatever its pieces are, with thinking, tool calls 
     ],
     usage: { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 },
   });
+  models.queue({
+    kind: "answer",
+    text: ["Never mind."],
+    usage: { prompt_tokens: 20, completion_tokens: 2, total_tokens: 22 },
+  });
   const runId = await send(person.client, "main", "How is Tokyo? ☂");
   const { message, usage } = await person.chat(runId, "final");
+  // Nobody offered these tools: the model hears so, and goes on.
+  const refused = { result: "no such tool; there are none", isError: true };
   expect(message.content).toEqual([
     { type: "thinking", text: "Let me see… 日" },
     { type: "text", text: TEXT.join("") },
-    { type: "tool_call", id: "call_a", name: "weather", args: '{"city":"東京","days":3}' },
-    { type: "tool_call", id: "call_b", name: "time", args: "{}" },
+    { type: "tool_call", id: "call_a", name: "weather", args: '{"city":"東京","days":3}', ...refused },
+    { type: "tool_call", id: "call_b", name: "time", args: "{}", ...refused },
+    { type: "text", text: "Never mind." },
   ]);
-  expect(usage).toEqual({ inputTokens: 11, outputTokens: 7 });
+  expect(usage).toEqual({ inputTokens: 11 + 20, outputTokens: 7 + 2 });
 
   let text = "";
   for (const { event, payload } of person.told) {
@@ -84,7 +92,7 @@ test("an answer comes whole, whatever its pieces are, with thinking, tool calls 
     expect(payload["offset"]).toBe(text.length);
     text += String(payload["delta"]);
   }
-  expect(TEXT.join("")).toStartWith(text);
+  expect(`${TEXT.join("")}Never mind.`).toStartWith(text);
   const { body, headers } = await models.next();
   expect(body).toMatchObject({
     model: "some-model",
@@ -107,7 +115,11 @@ test("the command line and a program share a session, and the model is told what
   await person.chat(runId, "final");
   const third = await runBinary(home, ["chat", "--json", "And?"]);
   expect(third).toMatchObject({ code: 0, stderr: "" });
-  expect(JSON.parse(third.stdout)).toMatchObject({ sessionKey: "main", status: "ok", text: "Heard: And?" });
+  expect(JSON.parse(third.stdout)).toMatchObject({
+    sessionKey: "agent:main:main",
+    status: "ok",
+    text: "Heard: And?",
+  });
 
   const conversation = [
     { role: "user", content: "Who is there?" },
@@ -229,16 +241,20 @@ test("after a restart the history is there, for clients and for the model, and c
   const before = await send(person.client, "main", "Remember me");
   await person.chat(before, "final");
   const known = await history(person.client, "main");
+  const connId = person.client.hello?.server.connId;
   expect(await gateway.stop()).toBe(0);
 
   const again = await startAgain(home, gateway.port);
   expect(again.token()).toBe(gateway.token());
-  await person.until("resync", ({ event }) => event === "resync");
-  expect(person.client.hello?.resume).toMatchObject({ resync: true, replayed: 0 });
+  const isAnother = (): boolean => person.client.hello?.server.connId !== connId;
+  await person.until("second hello", ({ event }) => event === "state" && isAnother());
+  // All that was told is on disk, and this client had got all of it.
+  expect(person.client.hello?.resume).toMatchObject({ resync: false });
+  expect(person.told.filter(({ event }) => event === "resync")).toEqual([]);
   expect(await history(person.client, "main")).toEqual(known);
   expect(said(known)).toEqual(["user: Remember me", "assistant: Heard: Remember me"]);
   const { sessions } = await person.client.call("sessions.list");
-  expect(sessions).toMatchObject([{ key: "main", messages: 2, active: false }]);
+  expect(sessions).toMatchObject([{ key: "agent:main:main", messages: 2, active: false }]);
 
   const after = await send(person.client, "main", "Who am I?");
   await person.chat(after, "final");

@@ -208,6 +208,20 @@ test("the model is told the tools that the server's lists, everybody's and the a
   expect(toolsTold(models.requests.at(-1)?.body ?? {})).toEqual([]);
 });
 
+test("a server that is taken out of the configuration ends while the gateway runs, and its tools with it", async () => {
+  const { models, person, serverPid } = await start("stdio");
+  const first = await send(person, "Hello");
+  await person.chat(first, "final");
+  const pid = serverPid();
+  expect(isAlive(pid)).toBe(true);
+  await person.client.call("config.unset", { key: "mcp.servers.all" });
+  // It is told to end within seconds; nothing tells a test that it has.
+  while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 50));
+  const next = await send(person, "Hello again");
+  await person.chat(next, "final");
+  expect(toolsTold(models.requests.at(-1)?.body ?? {})).toEqual([]);
+});
+
 test("a server that cannot be started costs its tools and a line of the log, not the answer", async () => {
   const { models, person, gateway, home } = await start(
     "stdio",

@@ -3,9 +3,11 @@ import { describe, expect, onTestFinished, setDefaultTimeout, test } from "bun:t
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -102,7 +104,11 @@ describe("files", () => {
     };
   }
 
-  test.each(links("token", "db", "db-wal", "db-shm", "lock"))(
+  // A log without its database is moved aside as it is: see below.
+  const refused = links("token", "db", "db-wal", "db-shm", "lock").filter(
+    ([name, target]) => name !== "gateway.db-wal" || target !== "a file",
+  );
+  test.each(refused)(
     "%s that is a link to %s is not followed, and there is no start",
     async (name, kind) => {
       const home = createHome();
@@ -130,6 +136,21 @@ describe("files", () => {
       expect(isUnchanged()).toBe(true);
     },
   );
+
+  test("a link where the database's log belongs is moved aside, and not followed", async () => {
+    const home = createHome();
+    const { link, isUnchanged } = plant(home, "gateway.db-wal", "a file");
+    const gateway = await startGateway(home);
+    const { movedAside } = (await gateway.logged("there is a log without its database")) as {
+      movedAside: string;
+    };
+    expect(movedAside).toStartWith(link.replace(/-wal$/, ".unreadable-"));
+    expect(readlinkSync(movedAside)).toBe(join(home.path, "target"));
+    expect(lstatSync(link).isFile()).toBe(true);
+    expect(isUnchanged()).toBe(true);
+    expect(await gateway.stop()).toBe(0);
+    expect(isUnchanged()).toBe(true);
+  });
 
   test("in a state directory that is a link are not made", async () => {
     const home = createHome();

@@ -259,5 +259,43 @@ test("a session's own model and instructions hold over a restart; a reset begins
   expect(readFileSync(join(home, "gateway.json"), "utf8")).not.toContain("gardener");
 });
 
+test("a reset and a deletion stop what runs, keep what it had said, and tell why", async () => {
+  const models = await startOpenAiServer();
+  onTestFinished(() => models.stop());
+  const { url } = await start({
+    agents: { defaults: { model: "test/m" } },
+    models: { providers: { test: { baseUrl: models.url } } },
+  });
+  const person = await listen({ url }, { token: TOKEN });
+  const { client } = person;
+  const begin = async (sessionKey: string): Promise<string> => {
+    models.queue({ kind: "stall", after: ["Once upon"] });
+    const { runId = "" } = await client.call("chat.send", { sessionKey, message: "Tell me a story" });
+    await person.chat(runId, "delta");
+    return runId;
+  };
+  const first = await begin("main");
+  const waits = await client.call("chat.send", { sessionKey: "main", message: "And another" });
+  const { session } = await client.call("sessions.reset", { key: "main" });
+  expect(session).toMatchObject({ key: "agent:main:main", messages: 0, active: false });
+  const aborted = await person.chat(first, "aborted");
+  expect(aborted).toMatchObject({
+    reason: "reset",
+    message: { content: [{ type: "text", text: "Once upon" }] },
+  });
+  if (waits.runId !== undefined && waits.runId !== first) await person.chat(waits.runId, "aborted");
+  expect((await client.call("chat.history", { sessionKey: "main" })).messages).toEqual([]);
+  const { hits } = await client.call("sessions.search", { query: "once upon" });
+  expect(hits).toMatchObject([{ key: "agent:main:main", role: "assistant", snippet: "Once upon" }]);
+
+  const second = await begin("review");
+  expect(await client.call("sessions.delete", { key: "review" })).toEqual({ deleted: true });
+  expect(await person.chat(second, "aborted")).toMatchObject({ reason: "deleted" });
+  expect(await client.call("sessions.list", { search: "review" })).toMatchObject({ total: 0 });
+  // The lane is free: the next message runs.
+  const { runId = "" } = await client.call("chat.send", { sessionKey: "main", message: "Hello" });
+  await person.chat(runId, "final");
+});
+
 const said = (role: string, content: string) => expect.objectContaining({ role, content }) as object;
 const told = said("system", "You are a gardener");

@@ -27,6 +27,8 @@ export interface McpHttpServer {
   hangUp(): void;
   /** Resolves when this method has been asked for, with a message of this method if one is named. */
   asked(method: string, message?: string): Promise<SeenHttp>;
+  /** Resolves when this method has been asked for so often. */
+  askedTimes(method: string, times: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -124,6 +126,19 @@ export async function startMcpHttpServer(options: Options = {}): Promise<McpHttp
   });
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  function until<T>(find: () => T | undefined): Promise<T> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const found = find();
+        if (found === undefined) return;
+        waiting.delete(look);
+        resolve(found);
+      };
+      waiting.add(look);
+      look();
+    });
+  }
+
   return {
     url: `http://${host}/mcp`,
     host,
@@ -133,18 +148,12 @@ export async function startMcpHttpServer(options: Options = {}): Promise<McpHttp
       for (const stream of streams) stream.close();
       streams.clear();
     },
-    asked(method, name) {
-      return new Promise((resolve) => {
-        const look = (): void => {
-          const found = seen.find((one) => one.method === method && (!name || one.message?.method === name));
-          if (!found) return;
-          waiting.delete(look);
-          resolve(found);
-        };
-        waiting.add(look);
-        look();
-      });
-    },
+    asked: (method, name) =>
+      until(() => seen.find((one) => one.method === method && (!name || one.message?.method === name))),
+    askedTimes: (method, times) =>
+      until(() => (seen.filter((one) => one.method === method).length >= times ? null : undefined)).then(
+        () => {},
+      ),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

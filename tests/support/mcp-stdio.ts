@@ -77,6 +77,18 @@ const TOOLS: Record<string, Tool> = {
     }
     return text("done");
   },
+  /** Progress and answer in one piece. */
+  burst: (_, message) => {
+    const progressToken = message.params._meta?.progressToken;
+    const progress = {
+      jsonrpc: "2.0",
+      method: "notifications/progress",
+      params: { progressToken, progress: 1 },
+    };
+    const answer = { jsonrpc: "2.0", id: message.id, result: text("done") };
+    process.stdout.write(`${JSON.stringify(progress)}\n${JSON.stringify(answer)}\n`);
+    return new Promise(() => {});
+  },
   ask: async (args) => text((await ask(args.method, args.params ?? {})).error),
   log: (args) => {
     for (let i = 0; i < (args.lines ?? 1); i++) {
@@ -136,7 +148,12 @@ function list(params: Json): Result {
     const tools = Array.from({ length: 100 }, (_, i) => ({ name: `t${lists}-${i}`, inputSchema: OBJECT }));
     return { tools, nextCursor: `page-${lists}` };
   }
-  return page(params?.cursor);
+  const listed = page(params?.cursor);
+  if (mode === "growing" && listed["nextCursor"] === undefined && lists++ < 3) {
+    extra.push({ name: `late-${lists}`, inputSchema: OBJECT });
+    notify("notifications/tools/list_changed", undefined);
+  }
+  return listed;
 }
 
 async function answer(message: Message): Promise<Result | undefined> {

@@ -20,8 +20,8 @@ export interface McpKit {
   readonly tools: McpTools;
   readonly lines: LoggedLine[];
   readonly workspace: string;
-  /** The configuration from here on. */
-  configure(config: Config): void;
+  /** The configuration from here on; the tools are told unless `quietly`. */
+  configure(config: Config, quietly?: "quietly"): void;
   environment(changes?: Partial<AgentEnvironment>): AgentEnvironment;
   open(changes?: Partial<AgentEnvironment>): Promise<ToolSet>;
   /** The next line with this message that nobody has waited for, come or coming. */
@@ -60,9 +60,9 @@ export function createMcpKit(config: Config, changes: Partial<McpToolsOptions> =
     tools,
     lines,
     workspace,
-    configure(next) {
+    configure(next, quietly) {
       current = next;
-      tools.reload();
+      if (quietly === undefined) tools.reload();
     },
     environment: (other) => ({
       sessionKey: "agent:main:main",

@@ -33,7 +33,7 @@ export function upgradeHead(headers: readonly string[], path = "/ws"): string {
   ].join("\r\n");
 }
 
-/** A client that completes the upgrade and then reads nothing until told to. */
+/** A client that completes the upgrade, follows every session, and then reads nothing until told to. */
 export function openDeaf(
   port: number,
   token: string,
@@ -42,7 +42,14 @@ export function openDeaf(
     const head = upgradeHead([`Host: 127.0.0.1:${port}`, `Authorization: Bearer ${token}`]);
     const socket = connect(port, "127.0.0.1", () => socket.write(head));
     socket.once("error", reject);
-    socket.once("data", () => {
+    let heard = "";
+    const hear = (chunk: Buffer): void => {
+      if (heard === "") {
+        socket.write(textFrame('{"id":"follow","method":"events.subscribe","params":{"sessions":"all"}}'));
+      }
+      heard += chunk.toString("latin1");
+      if (!heard.includes('"id":"follow"')) return;
+      socket.off("data", hear);
       socket.pause();
       resolve({
         socket,
@@ -54,6 +61,14 @@ export function openDeaf(
             socket.resume();
           }),
       });
-    });
+    };
+    socket.on("data", hear);
   });
+}
+
+/** One frame as a client sends it, masked with zeros; RFC 6455 §5.2. */
+function textFrame(text: string): Buffer {
+  const body = Buffer.from(text);
+  if (body.length > 125) throw new Error("too long for a frame of this kind");
+  return Buffer.concat([Buffer.from([0x81, 0x80 | body.length, 0, 0, 0, 0]), body]);
 }

@@ -32,7 +32,7 @@ export class Exchange {
     this.#options = options;
   }
 
-  /** Resolves when the agent is done, also when nobody waits any more. @throws as {@link Connection.request} */
+  /** Resolves when the agent is done, also when nobody waits any more. @throws as `Connection.request` */
   async run(): Promise<void> {
     const { conversation, turn, mailbox, signal } = this.#options;
     const { connection, id } = conversation;

@@ -16,6 +16,8 @@ export const MCP = {
   crashAgainMsMax: 60_000,
   /** It has to live for this long before an end counts as the first one again. */
   stableMs: 60_000,
+  /** Distance of the looks whether the configuration is another. */
+  lookMs: 2_000,
   /** What open calls get when it is taken out of the configuration. */
   drainMs: 5_000,
   /** To end when its input is closed, and after SIGTERM; to take the word that a session has ended. */

@@ -61,7 +61,7 @@ class ProgramTransport implements Transport {
     const text = `${JSON.stringify(message)}\n`;
     if (this.#stopped !== undefined)
       throw new Error(this.#problem ?? "Cannot send message: the link is closed");
-    if (false) {
+    if (this.#unreadChars + text.length > MCP.unreadCharsMax) {
       this.#fail("it does not read what it is sent");
       throw new Error(this.#problem);
     }

@@ -1,4 +1,4 @@
-import type { AgentEnvironment, Log } from "../../ports.ts";
+import type { AgentEnvironment, Log, Stop } from "../../ports.ts";
 import { isObject } from "../../rpc/json.ts";
 import { isAllowed } from "../policy.ts";
 import type { Env } from "../providers.ts";
@@ -10,7 +10,7 @@ import { modelNames } from "./names.ts";
 import { McpServer, type McpStatus, type ServerPorts } from "./server.ts";
 
 export interface McpToolsOptions extends ServerPorts {
-  /** The configuration now in force; read each time an agent is opened, and by `reload`. */
+  /** The configuration now in force, another object when it is another; looked at while servers run. */
   config(): McpConfigView;
   /** Our own environment: the few variables that programs need are taken from it. */
   readonly env: Env;
@@ -18,7 +18,7 @@ export interface McpToolsOptions extends ServerPorts {
 
 /** The tools of the servers in the configuration. */
 export interface McpTools extends ToolSource {
-  /** Stops the servers that the configuration does not have any more, after the calls that are open. */
+  /** Stops the servers that are not in the configuration any more; else that happens within two seconds. */
   reload(): void;
   /** A session lets go of its servers. Resolves when those that nobody else uses have ended. */
   close(sessionKey: string): Promise<void>;
@@ -46,13 +46,20 @@ export function createMcpTools(options: McpToolsOptions): McpTools {
   const stopping = new Set<Promise<void>>();
   let seen = options.config();
   let isStopped = false;
+  let stopLooking: Stop | undefined;
 
   function serverOf(definition: Definition): McpServer {
     const known = servers.get(definition.key);
     if (known !== undefined) return known;
     const made = new McpServer(definition, options);
     servers.set(definition.key, made);
+    // A server that was taken out may have nobody left who would notice.
+    stopLooking ??= options.timers.every(MCP.lookMs, look);
     return made;
+  }
+
+  function look(): void {
+    if (options.config() !== seen) reload();
   }
 
   function drop(key: string, server: McpServer): void {
@@ -65,13 +72,16 @@ export function createMcpTools(options: McpToolsOptions): McpTools {
   function reload(): void {
     seen = options.config();
     for (const [key, server] of servers) if (!isConfigured(seen, server.definition)) drop(key, server);
+    if (servers.size > 0) return;
+    stopLooking?.();
+    stopLooking = undefined;
   }
 
   return {
     reload,
     async open(environment) {
       if (isStopped) return toolSet([], environment, options.log);
-      if (options.config() !== seen) reload();
+      look();
       const definitions = definitionsFor(seen, environment, options.env);
       const used = definitions.map((definition) => ({ server: serverOf(definition), definition }));
       await Promise.all(used.map(({ server }) => server.use(environment.sessionKey)));
@@ -82,6 +92,7 @@ export function createMcpTools(options: McpToolsOptions): McpTools {
     },
     async stop() {
       isStopped = true;
+      stopLooking?.();
       const all = [...servers.values()].map((server) => server.stop("the gateway stops", 0));
       await Promise.all([...all, ...stopping]);
     },

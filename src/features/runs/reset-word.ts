@@ -33,6 +33,7 @@ export async function resetQuietly(ports: ResetPorts, asked: ResetAsked): Promis
   const { sessions, writer, clock } = ports;
   const { sessionKey, model } = asked;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (asked.isStopping()) throw stopping(sessionKey);
     const known = sessions.find(sessionKey);
     if (known) await asked.endAll(known.id);
     const key = await writer.write(() => {

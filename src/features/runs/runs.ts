@@ -205,7 +205,7 @@ export class Runs {
 
   /** Stops all that a session has now. Resolves when that is on disk, and told. */
   async endAll(sessionDbId: string, stopped: Stopped): Promise<void> {
-    const runs = this.#lanes.of(sessionDbId);
+    const runs = [...this.#lanes.of(sessionDbId)];
     for (const run of runs.toReversed()) this.#abort(run, stopped);
     await this.#until(() => {
       const left = this.#lanes.of(sessionDbId);

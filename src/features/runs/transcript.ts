@@ -67,7 +67,7 @@ export class Transcript {
       const part = this.#parts[this.#savedParts];
       if (!part || part.type === "image") continue;
       if (part.type === "tool_call") {
-        if (this.#calls.has(part.id)) break;
+        if (this.#calls.get(part.id) === part) break;
         found.push({ ...part });
         continue;
       }

@@ -2,11 +2,11 @@ import { messageOf, RpcError } from "../../contract/errors.ts";
 import type { Caller } from "../../feature.ts";
 import type { Clock, Log } from "../../ports.ts";
 import type { SessionsParts } from "./feature.ts";
-import type { MessageSearch } from "./search.ts";
+import type { SearchIndex } from "./search-index.ts";
 import type { StoredSession } from "./stored.ts";
 
 type EndParts = Omit<SessionsParts, "compact" | "db"> & {
-  readonly search: MessageSearch;
+  readonly index: SearchIndex;
   readonly log: Pick<Log, "warn">;
 };
 
@@ -46,7 +46,7 @@ export class SessionEnds {
    * @throws RpcError `conflict` for the main session of an agent, `busy` when messages keep coming
    */
   async delete(given: string, by: Caller): Promise<boolean> {
-    const { sessions, search } = this.#parts;
+    const { sessions, index } = this.#parts;
     const key = sessions.canonical(given);
     if (sessions.isMain(key)) {
       throw new RpcError(
@@ -56,17 +56,14 @@ export class SessionEnds {
     }
     const session = sessions.find(key);
     if (!session) return false;
-    const indexed = await this.#quietly({ session, by, why: "deleted" }, () => {
-      const ids = search.indexedOf(session.id);
+    await this.#quietly({ session, by, why: "deleted" }, () => {
+      index.noteDeletedIn(session.id);
       sessions.removeIn(session.id);
-      return ids;
     });
     sessions.announce(key, "deleted");
     await this.#letGo(key);
-    // What stays in the index leads nowhere.
-    await search
-      .forget(indexed)
-      .catch((error: unknown) => this.#warn("index of a session stays", key, error));
+    // It is not found any more. What a stop cuts off goes on with the next deletion or start.
+    index.forgetDeleted().catch((error: unknown) => this.#warn("index of a session stays", key, error));
     return true;
   }
 

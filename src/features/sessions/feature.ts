@@ -1,5 +1,5 @@
 import type { Caller, Feature } from "../../feature.ts";
-import { RpcError } from "../../contract/errors.ts";
+import { messageOf, RpcError } from "../../contract/errors.ts";
 import type { Clock, Database } from "../../ports.ts";
 import type { Writer } from "../storage/writer.ts";
 import { sessionsContract } from "./contract.ts";
@@ -7,6 +7,7 @@ import { SessionEnds } from "./ends.ts";
 import { SessionList } from "./list.ts";
 import { Previews } from "./preview.ts";
 import { resolveSession } from "./resolve.ts";
+import { SearchIndex } from "./search-index.ts";
 import { MessageSearch } from "./search.ts";
 import type { Sessions, StoredSession } from "./sessions.ts";
 import { mergeSettings, type Patch } from "./settings.ts";
@@ -30,9 +31,14 @@ export function createSessionsFeature(parts: SessionsParts): Feature {
   const { sessions, db, writer } = parts;
   return sessionsContract.implement(({ clock, crypto, log }) => {
     const list = new SessionList(db);
-    const search = new MessageSearch(db, writer);
+    const index = new SearchIndex(db, writer);
+    const search = new MessageSearch(db, index);
     const transfer = new Transfer({ db, writer, crypto, sessions });
-    const ends = new SessionEnds({ ...parts, search, log });
+    const ends = new SessionEnds({ ...parts, index, log });
+    // What the last stop cut off.
+    index
+      .forgetDeleted()
+      .catch((error: unknown) => log.warn("index not cleaned", { reason: messageOf(error) }));
     const known = (key: string, verb: string): StoredSession => {
       const session = sessions.find(key);
       if (session) return session;

@@ -1,7 +1,6 @@
 import { RpcError } from "../../contract/errors.ts";
-import { LIMITS } from "../../contract/limits.ts";
 import type { Database, SqlRow } from "../../ports.ts";
-import type { Writer } from "../storage/writer.ts";
+import { type SearchIndex, withinBytes } from "./search-index.ts";
 import { type SearchWords, snippetOf, toSearchWords } from "./search-words.ts";
 import { storedText } from "./text.ts";
 
@@ -22,17 +21,13 @@ export interface SearchHit {
   readonly marks: [number, number][];
 }
 
-/**
- * Finds messages by words. What has been said since the last search is put in the index by the next one:
- * until somebody searches, a message costs nothing.
- */
+/** Finds messages by words. */
 export class MessageSearch {
-  readonly #writer: Pick<Writer, "write">;
+  readonly #index: SearchIndex;
   readonly #sql: ReturnType<typeof prepare>;
-  #indexing: Promise<void> | undefined;
 
-  constructor(db: Database, writer: Pick<Writer, "write">) {
-    this.#writer = writer;
+  constructor(db: Database, index: SearchIndex) {
+    this.#index = index;
     this.#sql = prepare(db);
   }
 
@@ -41,7 +36,7 @@ export class MessageSearch {
     const before = toId(request.cursor);
     const words = toSearchWords(request.query);
     if (!words) return { hits: [] };
-    await this.#indexed();
+    await this.#index.catchUp();
     const { sessionDbId = null, limit } = request;
     const found = this.#sql.find.all(words.match, before, sessionDbId, sessionDbId, limit + 1);
     const kept = withinBytes(found.slice(0, limit));
@@ -52,50 +47,6 @@ export class MessageSearch {
     };
   }
 
-  /** Messages of a session that are in the index. Asked in the work that deletes it. */
-  indexedOf(sessionDbId: string): number[] {
-    return this.#sql.indexedOf.all(sessionDbId, this.#indexedTo()).map((row) => Number(row["id"]));
-  }
-
-  /** Takes messages out of the index. */
-  async forget(ids: readonly number[]): Promise<void> {
-    for (let from = 0; from < ids.length; from += LIMITS.indexBatchMax) {
-      const batch = ids.slice(from, from + LIMITS.indexBatchMax);
-      await this.#writer.write(() => {
-        for (const id of batch) this.#sql.forget.run(id);
-      });
-    }
-  }
-
-  /** Everything that is on disk by now is in the index when this resolves. */
-  async #indexed(): Promise<void> {
-    const newest = Number(this.#sql.newest.get()?.["id"] ?? 0);
-    while (this.#indexedTo() < newest) {
-      this.#indexing ??= this.#writer
-        .write(() => this.#indexIn(newest))
-        .finally(() => (this.#indexing = undefined));
-      await this.#indexing;
-    }
-  }
-
-  /** Some more messages: others get their turn in between. */
-  #indexIn(newest: number): void {
-    const from = this.#indexedTo();
-    const rows = withinBytes(this.#sql.unindexed.all(from, LIMITS.indexBatchMax));
-    // They may have been deleted meanwhile.
-    if (rows.length === 0) this.#sql.saveIndexed.run(String(newest));
-    for (const { id = null } of rows) {
-      const text = storedText(this.#sql.content.get(id)?.["content"]);
-      if (text !== "") this.#sql.index.run(id, text);
-    }
-    const last = rows.at(-1)?.["id"];
-    if (last !== undefined) this.#sql.saveIndexed.run(String(last));
-  }
-
-  #indexedTo(): number {
-    return Number(this.#sql.indexedTo.get()?.["value"] ?? 0);
-  }
-
   #hit({ id = null, key, role, ts }: SqlRow, words: SearchWords): SearchHit[] {
     const row = this.#sql.content.get(id);
     if (!row) return [];
@@ -103,13 +54,6 @@ export class MessageSearch {
     const messageId = String(id);
     return [{ key: String(key), messageId, role: String(role), ts: Number(ts), ...snippetOf(text, words) }];
   }
-}
-
-/** As many as are read at a time, at least one. */
-function withinBytes(rows: readonly SqlRow[]): SqlRow[] {
-  let bytes = 0;
-  const over = rows.findIndex((row) => (bytes += Number(row["bytes"])) > LIMITS.searchBytesMax);
-  return over < 0 ? [...rows] : rows.slice(0, Math.max(over, 1));
 }
 
 function toId(cursor: string | undefined): number {
@@ -127,17 +71,5 @@ function prepare(db: Database) {
        ORDER BY messages_fts.rowid DESC LIMIT ?`,
     ),
     content: db.prepare("SELECT content FROM messages WHERE id = ?"),
-    newest: db.prepare("SELECT max(id) AS id FROM messages"),
-    unindexed: db.prepare(
-      "SELECT id, octet_length(content) AS bytes FROM messages WHERE id > ? ORDER BY id LIMIT ?",
-    ),
-    index: db.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?, ?)"),
-    forget: db.prepare("DELETE FROM messages_fts WHERE rowid = ?"),
-    indexedOf: db.prepare("SELECT id FROM messages WHERE session_id = ? AND id <= ?"),
-    indexedTo: db.prepare("SELECT value FROM state WHERE key = 'search_indexed'"),
-    saveIndexed: db.prepare(
-      `INSERT INTO state (key, value) VALUES ('search_indexed', ?)
-       ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
-    ),
   };
 }

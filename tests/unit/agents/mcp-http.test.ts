@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { type McpHttpServer, eventOf, events, startMcpHttpServer } from "../../support/mcp-http.ts";
 import { callTool, createMcpKit, stopMcpKits } from "../../support/mcp-tools.ts";
 import { freePort } from "../../support/tcp.ts";
+import { createFakeTime } from "../../support/time.ts";
 
 const servers: McpHttpServer[] = [];
 
@@ -178,12 +179,18 @@ test("a server that goes away is an error of the call, and is there again when i
 });
 
 test("a stream for news that ends is opened again, and not in a hurry", async () => {
+  const time = createFakeTime();
   const server = await start({ listens: true });
-  const kit = kitOf(server);
+  const kit = createMcpKit({ mcp: { servers: { web: { url: server.url } } } }, time);
   const set = await kit.open();
   await server.asked("GET");
+  const before = time.pending();
   server.hangUp();
+  while (time.pending() === before) await new Promise((resolve) => setImmediate(resolve));
+  time.advance(999);
   expect((await callTool(set, "web__plain")).text).toBe("plain");
   expect(server.seen.filter(({ method }) => method === "GET")).toHaveLength(1);
+  time.advance(1);
+  await server.askedTimes("GET", 2);
   expect(kit.tools.status()).toMatchObject([{ state: "ready" }]);
 });

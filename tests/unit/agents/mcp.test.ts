@@ -146,6 +146,25 @@ test("progress comes in words, as often as a person can follow", async () => {
   expect(updates).toEqual(["m".repeat(1_000)]);
 });
 
+test("progress that comes together with its answer is told before it", async () => {
+  const kit = createMcpKit({ mcp: { servers: { test: stdioServer() } } });
+  const set = await kit.open();
+  const updates: string[] = [];
+  const answer = await callTool(set, "test__burst", {}, { onUpdate: (text) => updates.push(text) });
+  expect([answer.text, updates]).toEqual(["done", ["1"]]);
+});
+
+test("what changes while it is being listed is listed again", async () => {
+  const kit = createMcpKit({ mcp: { servers: { test: stdioServer("growing") } } });
+  const set = await kit.open();
+  for (let lists = 0; lists < 4; lists += 1) await kit.logged("tools server is ready");
+  expect(set.specs.map(({ name }) => name).filter((name) => name.includes("late"))).toEqual([
+    "test__late-1",
+    "test__late-2",
+    "test__late-3",
+  ]);
+});
+
 test("tools that are new join the agents that are open", async () => {
   const kit = createMcpKit({ mcp: { servers: { test: stdioServer() } } });
   const set = await kit.open();
@@ -304,4 +323,15 @@ test("a server that is still being started ends with its last session, and with 
   const pids = readFileSync(tally, "utf8").trim().split("\n").map(Number);
   expect(pids.filter(isAlive)).toEqual([]);
   expect(kit.lines.filter(({ level }) => level === "warn")).toEqual([]);
+});
+
+test("a server that has left the configuration ends though nobody asks for it again", async () => {
+  const time = createFakeTime();
+  const kit = createMcpKit({ mcp: { servers: { test: stdioServer() } } }, time);
+  await kit.open();
+  kit.configure({}, "quietly");
+  time.advance(1_999);
+  expect(kit.tools.status()).toMatchObject([{ state: "ready" }]);
+  time.advance(1);
+  expect(kit.tools.status()).toEqual([]);
 });

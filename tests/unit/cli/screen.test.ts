@@ -53,6 +53,7 @@ test("status for people", () => {
       safeMode: false,
       warnings: ["Cannot use it: odd", `Not used here: ${keys.join(", ")}`],
     },
+    storage: { path: "/s/gateway.db", bytes: 4_096 },
     stateDir: "/s",
     model: "echo/echo",
     sessions: 3,
@@ -73,6 +74,15 @@ test("status for people", () => {
       "          Cannot use it: odd",
       `          Not used here: ${keys.slice(0, 12).join(", ")} and 28 more`,
       "State     /s",
+      "",
+    ].join("\n"),
+  );
+  const storage = { ...status.storage, movedAside: "/s/old.db", problem: "the disk is full" };
+  expect(describeStatus({ ...status, storage }, "ws://x/ws", screenOf(false))).toEndWith(
+    [
+      "State     /s",
+      "          NOTHING CAN BE WRITTEN: the disk is full",
+      "          an older database could not be read and lies at /s/old.db",
       "",
     ].join("\n"),
   );

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { startTurn, type TurnEnd } from "../../../src/cli/turn.ts";
+import { sending, startTurn, type TurnEnd } from "../../../src/cli/turn.ts";
 import { createGatewayClient, type GatewayClient } from "../../../src/client/mod.ts";
 import { greeting, type Line, type Peer, type Script, startPeer } from "../client/peer.ts";
 
@@ -49,7 +49,7 @@ async function begin(script: Script): Promise<{ peer: Peer; client: GatewayClien
   const { end, abort } = startTurn({
     client,
     sessionKey: "s",
-    message: "m",
+    send: sending({ client, sessionKey: "s", message: "m" }),
     onText: (piece) => text.push(piece),
     onQueued: () => queued.push(text.length),
   });
@@ -136,6 +136,15 @@ describe("the text of a run", () => {
 
 describe("other ends", () => {
   test.each([
+    ["a word that stops another run", { runId: "r0", status: "stopped" }, "r0"],
+    ["a word that begins the session anew", { status: "reset" }, ""],
+  ])("%s: there is nothing to wait for", async (_, result, runId) => {
+    const { run } = await begin({ request: ({ id }, line) => line.send({ id, result }) });
+    expect(await run.end).toEqual({ runId, status: "ok" });
+    expect([run.text, run.queued]).toEqual([[], []]);
+  });
+
+  test.each([
     [{ state: "error", error: { code: "busy", message: "Cannot do it" } }, "error", "Cannot do it"],
     [{ state: "aborted", reason: "request" }, "aborted", "The answer was stopped"],
     [{ state: "aborted", reason: "timeout" }, "aborted", "The answer was stopped: it took too long"],
@@ -143,6 +152,16 @@ describe("other ends", () => {
       { state: "aborted", reason: "shutdown" },
       "interrupted",
       "The answer was cut off: the gateway is stopping",
+    ],
+    [
+      { state: "aborted", reason: "interrupted" },
+      "aborted",
+      "The answer was stopped: another message took its place",
+    ],
+    [
+      { state: "aborted", reason: "reset" },
+      "aborted",
+      "The answer was stopped: the session begins anew",
     ],
   ] as const)("%p", async (event, status, problem) => {
     const { run } = await begin(speaking((line) => chat(line, { ...event, message: message("Part") })));

@@ -1,0 +1,81 @@
+import { expect, test } from "bun:test";
+import { CliError } from "../../../src/cli/errors.ts";
+import { withoutControls } from "../../../src/cli/screen.ts";
+import { inGroups, type Line } from "../../../src/cli/sessions/lines.ts";
+import { describeSessions } from "../../../src/cli/sessions/list.ts";
+import { describeHit } from "../../../src/cli/sessions/search.ts";
+import { LIMITS } from "../../../src/contract/limits.ts";
+
+const screen = {
+  bold: (text: string) => `<b>${text}</b>`,
+  dim: (text: string) => `<i>${text}</i>`,
+  foreign: withoutControls,
+};
+
+const lines = (texts: readonly string[]): Line[] => texts.map((text, place) => ({ number: place + 1, text }));
+const sizes = (groups: readonly (readonly Line[])[]): number[] => groups.map((group) => group.length);
+
+test("lines go in groups of so many, and of so many bytes as JSON, in order", () => {
+  const many = lines(Array.from({ length: LIMITS.transcriptLinesMax + 1 }, () => "x"));
+  expect(sizes(inGroups(many, 1e6, "f"))).toEqual([LIMITS.transcriptLinesMax, 1]);
+  // Three bytes and the quotes, and what parts it from the next.
+  const groups = inGroups(lines(["abc", "d", "ä", '"', "efg"]), 10, "f");
+  expect(groups.map((group) => group.map(({ text }) => text))).toEqual([["abc", "d"], ["ä", '"'], ["efg"]]);
+  expect(inGroups([], 10, "f")).toEqual([]);
+});
+
+test("a line that fits no request is named before anything is sent", () => {
+  expect(() => inGroups(lines(["a", "b".repeat(20)]), 20, "f")).toThrow(CliError);
+  expect(() => inGroups(lines(["a", "b".repeat(20)]), 20, "f")).toThrow(
+    'Cannot import "f": line 2 is too long',
+  );
+  const long = lines(["a".repeat(LIMITS.transcriptLineCharsMax + 1)]);
+  expect(() => inGroups(long, 1e9, "f")).toThrow("line 1 is too long");
+});
+
+test("a hit has its words in bold and nothing that moves the cursor", () => {
+  const hit = {
+    key: "a\u001b[2J",
+    messageId: "1",
+    role: "user",
+    ts: 0,
+    snippet: "a red\n\u001b[31m apple, red",
+    marks: [
+      [2, 5],
+      [19, 22],
+    ],
+  };
+  const text = describeHit(hit, 61_000, screen);
+  expect(text).toBe("<i>a[2J, user, 1 min ago</i>\n  a <b>red</b> [31m apple, <b>red</b>\n");
+});
+
+test("sessions are rows with even columns; how many more there are is said", () => {
+  const session = {
+    key: "main",
+    sessionId: "s",
+    kind: "main" as const,
+    agentId: "main",
+    createdAtMs: 0,
+    updatedAtMs: 0,
+    messages: 1,
+    contextTokens: 0,
+    inputTokens: 0,
+    outputTokens: 0,
+    active: true,
+  };
+  const quiet = {
+    ...session,
+    key: "agent:main:x",
+    active: false,
+    messages: 12,
+    title: "T\u0007",
+    label: "L",
+  };
+  const text = describeSessions({ sessions: [session, quiet], total: 5 }, 3_600_000, screen);
+  expect(text.split("\n")).toEqual([
+    "main          running  1 message",
+    "agent:main:x  1 h ago  12 messages  L",
+    "<i>and 3 more</i>",
+    "",
+  ]);
+});
