@@ -48,6 +48,7 @@ export const STEPS: readonly string[] = [
   // of the time before the last reset; those up to `context_start` are in `summary`, or given up.
   `ALTER TABLE sessions ADD COLUMN session_id TEXT NOT NULL DEFAULT '';
    UPDATE sessions SET session_id = id;
+   UPDATE OR IGNORE sessions SET key = 'agent:' || lower(agent_id) || ':main' WHERE key = 'main';
    ALTER TABLE sessions ADD COLUMN title TEXT;
    ALTER TABLE sessions ADD COLUMN preview TEXT;
    ALTER TABLE sessions ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';

@@ -1,8 +1,8 @@
 import { messageOf } from "../contract/errors.ts";
-import { isDamage } from "../features/storage/failures.ts";
 import { migrate, refuseUnknown } from "../features/storage/migrate.ts";
 import { readAll, readEnds } from "../features/storage/readable.ts";
 import { type Database, DatabaseError, type Log, type Platform, type Readable } from "../ports.ts";
+import { isDamage } from "../rpc/database-failures.ts";
 import { EXIT, orEnd, StartError } from "./errors.ts";
 
 /** What SQLite keeps under the database's own name. */

@@ -1,7 +1,8 @@
-import { RpcError } from "../contract/errors.ts";
+import { errorText, RpcError } from "../contract/errors.ts";
 import type { Call, Caller } from "../feature.ts";
 import type { Clock, Crypto, Log } from "../ports.ts";
 import type { Reply } from "./codecs/codec.ts";
+import { databaseUnavailable, isDamage, isOutage } from "./database-failures.ts";
 import { IdempotencyKeys } from "./idempotency.ts";
 import { internalError } from "./internal.ts";
 import { invalidParams } from "./issues.ts";
@@ -53,6 +54,10 @@ export function createDispatcher({ table, clock, crypto, log }: DispatchPorts): 
   function failed(entry: MethodEntry, error: unknown): Reply {
     if (error instanceof RpcError) return refuse(error);
     const { name } = entry;
+    if (isOutage(error) || isDamage(error)) {
+      log.error("database failed", { method: name, error: errorText(error) });
+      return refuse(databaseUnavailable("read", error));
+    }
     const failure = { logged: "handler failed", fields: { method: name }, said: `Cannot complete "${name}"` };
     return refuse(internalError({ crypto, log }, failure, error));
   }

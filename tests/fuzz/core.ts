@@ -10,7 +10,9 @@ import { Admission } from "../../src/rpc/admission.ts";
 import { Authenticator, type Grant } from "../../src/rpc/auth.ts";
 import { Connection, type ConnectionParts } from "../../src/rpc/connection.ts";
 import { ALL_SCOPES } from "../../src/rpc/scopes.ts";
+import { ASK } from "./corpus.ts";
 import { quietPlatform } from "../support/gateway.ts";
+import type { Runner } from "../../src/ports.ts";
 import { createCountingCrypto, createMemoryLog, createMemorySocket } from "../support/ports.ts";
 import { createFakeTime } from "../support/time.ts";
 
@@ -25,6 +27,26 @@ export const CONFIG = JSON.stringify({
 
 /** The same gateway as a program, to be started with its options behind. */
 export const PROGRAM = [process.execPath, Bun.fileURLToPath(new URL("program.ts", import.meta.url)), "run"];
+
+/** Its agents want a person's yes before they answer a message that is {@link ASK}. */
+function asking(runner: Runner): Runner {
+  return {
+    ...runner,
+    async open(environment) {
+      const runtime = await runner.open(environment);
+      return {
+        ...runtime,
+        async *prompt(turn, signal) {
+          const [part] = turn.messages.at(-1)?.parts ?? [];
+          if (part?.type === "text" && part.text === ASK) {
+            await turn.approve({ title: "Answer", tool: "answer" }, signal);
+          }
+          yield* runtime.prompt(turn, signal);
+        },
+      };
+    },
+  };
+}
 
 /**
  * The whole gateway behind its sockets, with every feature it has: real database, time that is told to
@@ -57,7 +79,7 @@ export async function createCore() {
     live,
     ...ports,
     storage,
-    runner: agents.runner,
+    runner: asking(agents.runner),
     agents: agents.feature,
     defaultModel: agents.defaultModel,
     priceOf: agents.priceOf,

@@ -6,24 +6,35 @@ import { createRandom, type Random } from "./random.ts";
 export type Dialect = "plain" | "jsonrpc" | "frames";
 export const DIALECTS = ["plain", "jsonrpc", "frames"] as const;
 
-/** What only the gateway knows, and words that stand for it until the frame is sent. */
-export class Places {
-  #run = "none";
-  #hash = "none";
+/** Words that stand for what only the gateway knows, and how it says it. */
+const KNOWN = {
+  "@run": /"runId":"([^"]+)"(?:,"sessionKey":"[^"]+")?,"status"/,
+  "@hash": /"hash":"([0-9a-f]{64})"/,
+  "@picture": /"type":"image","id":"([^"]+)"/,
+  "@approval": /"approval":\{"id":"([^"]+)"/,
+  "@session": /"sessionId":"([^"]+)"/,
+  "@next": /"next":"([^"]+)"/,
+} as const;
 
-  /** Remembers the newest run and the newest hash of the configuration from an answer. */
-  learn(answer: string): void {
-    this.#run = /"runId":"([^"]+)","status"/.exec(answer)?.[1] ?? this.#run;
-    this.#hash = /"hash":"([0-9a-f]{64})"/.exec(answer)?.[1] ?? this.#hash;
+/** Fills such words in when the frame is sent. */
+export class Places {
+  readonly #known = new Map<string, string>();
+
+  /** Remembers the newest of each from what the gateway says. */
+  learn(said: string): void {
+    for (const [place, pattern] of Object.entries(KNOWN)) {
+      const found = pattern.exec(said)?.[1];
+      if (found !== undefined) this.#known.set(place, found);
+    }
   }
 
   fill(frame: string): string {
-    return frame.replaceAll(RUN_PLACE, this.#run).replaceAll(HASH_PLACE, this.#hash);
+    return frame.replace(PLACE, (place) => this.#known.get(place) ?? "none");
   }
 }
 
-const RUN_PLACE = "@run";
-const HASH_PLACE = "@hash";
+const PLACE = new RegExp(Object.keys(KNOWN).join("|"), "g");
+const PICTURE = "iVBORw0KGgo=";
 const RAW = '{"agents":{"defaults":{"maxConcurrent":7}}}';
 
 /** One request as a method and its params, in no dialect yet. */
@@ -41,17 +52,28 @@ const WORDS: Readonly<Record<string, readonly [unknown, ...unknown[]]>> = {
   raw: [RAW, '{"agents":{"defaults":{"maxConcurrent":8}}} // why'],
   patch: ['{"agents":{"defaults":{"maxConcurrent":9}}}'],
   drop: [["agents"], []],
-  baseHash: [HASH_PLACE],
+  baseHash: ["@hash"],
   backup: ["2026-01-01T00-00-00.000Z"],
   sessionKey: ["main", "talk", "ünïcode ключ 🔑", "a:b/c", "x"],
   idempotencyKey: ["k1", "k2", "k3", "k4"],
-  runId: [RUN_PLACE],
+  keys: [["main"], ["talk", "x", "nobody"]],
+  id: ["@picture", "@approval"],
+  sessionId: ["@session"],
+  cursor: ["@next"],
+  events: [["chat"], ["agent", "chat", "sessions.changed"]],
+  sessions: [["main", "talk"], "all"],
+  content: [PICTURE],
+  workspace: ["/tmp"],
+  runId: ["@run"],
   agentId: ["main"],
   model: ["echo/echo"],
   timeoutMs: [1, 50, 1_000],
   before: ["1", "7"],
   after: ["2", "1000000"],
 };
+
+/** What {@link createCore}'s agent asks a person about before it answers. */
+export const ASK = "may I?";
 
 const TEXTS = [
   "hello",
@@ -72,15 +94,37 @@ const PER_CONFIG_METHOD = 1;
 const RECIPES: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   "config.set": [
     { key: "sessions.keepMax", value: 40 },
-    { key: "agents.defaults.maxConcurrent", value: 6, baseHash: HASH_PLACE },
+    { key: "agents.defaults.maxConcurrent", value: 6, baseHash: "@hash" },
   ],
+  "config.unset": [{ key: "sessions.keepMax" }],
+  "config.explain": [{ key: "sessions.keepMax" }],
   "config.rollback": [{}],
   "config.override.set": [{ key: "sessions.keepMax", value: 40 }],
   "config.override.unset": [{ key: "sessions.keepMax" }],
-  "config.apply": [{ raw: RAW, baseHash: HASH_PLACE, drop: ["gateway", "agents", "sessions"] }],
+  "chat.send": [
+    {
+      sessionKey: "pictured",
+      message: "look",
+      attachments: [{ mimeType: "image/png", content: PICTURE }],
+      idempotencyKey: "picture",
+    },
+  ],
+  "chat.history": [{ sessionKey: "pictured" }],
+  "chat.image": [{ sessionKey: "pictured", id: "@picture" }],
+  "approvals.resolve": [{ id: "@approval", decision: "allow_once" }],
+  "sessions.import": [
+    {
+      key: "imported",
+      lines: [
+        '{"type":"session","version":1,"label":"from elsewhere"}',
+        '{"type":"message","role":"user","ts":1,"content":[{"type":"text","text":"before"}]}',
+      ],
+    },
+  ],
+  "config.apply": [{ raw: RAW, baseHash: "@hash", drop: ["gateway", "agents", "sessions"] }],
 };
 
-/** Valid requests of every method, the same for the same seed. */
+/** Valid requests of every method, one method after the other, the same for the same seed. */
 export function createSamples(seed: number, methods: Methods): Sample[] {
   const random = createRandom(seed);
   return Object.entries(methods).flatMap(([method, { params }]) => {

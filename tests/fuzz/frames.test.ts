@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { CLOSE, type ErrorCode, ERROR_CODES } from "../../src/contract/errors.ts";
 import { createCore, TOKEN } from "./core.ts";
-import { createSamples, type Dialect, Places, toRequest } from "./corpus.ts";
+import { ASK, createSamples, type Dialect, Places, type Sample, toRequest } from "./corpus.ts";
 import { createFrames, type FrameData } from "./mutate.ts";
 import { type Answer, debtOf, readAnswer, textOf } from "./oracle.ts";
 import { createRandom } from "./random.ts";
@@ -164,30 +164,59 @@ test("a frame is made again from seed and number alone, whatever was made before
   await core.stop();
 });
 
+/** Asks on behalf of an agent, and tells what a client with this connection hears of it. */
+async function untilAsked(core: Core, { connection, socket }: ReturnType<Core["open"]>): Promise<void> {
+  const sample: Sample = {
+    method: "chat.send",
+    params: { sessionKey: `asked ${core.time.clock.now()}`, message: ASK, idempotencyKey: "ask" },
+  };
+  connection.message(JSON.stringify(toRequest("jsonrpc", "ask", sample)));
+  while (!socket.frames.some((text) => text.includes("approval.requested"))) {
+    core.time.advance(1);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 describe("unchanged", () => {
   test("requests of every method are answered with a result", async () => {
     const core = await createCore();
     const answered = new Set<string>();
     const places = new Places();
     // Backwards: `agent.wait` is the first by name, and needs what the others have begun.
-    const samples = createSamples(SEED, core.methods).reverse();
+    const samples = Object.entries(Object.groupBy(createSamples(SEED, core.methods), ({ method }) => method));
     for (const dialect of ["plain", "jsonrpc"] as const) {
-      const { connection, socket } = core.open({
-        address: "::1",
-        isKnown: true,
-        isJsonRpc: dialect === "jsonrpc",
-      });
-      for (const sample of samples) {
-        connection.message(places.fill(JSON.stringify(toRequest(dialect, sample.method, sample))));
-        await settle(core);
-        for (const text of socket.frames.splice(0)) {
-          const { kind, ids, codes } = readAnswer(text);
-          expect(codes, text).not.toContainAnyValues(["internal", "invalid_request", "unknown_method"]);
-          if (kind === "reply" && codes.length === 0) answered.add(String(JSON.parse(ids[0] ?? "")));
-          places.learn(text);
+      for (const [method, ofMethod = []] of samples.toReversed()) {
+        // One for each: some confirm what came before their connection.
+        const { connection, socket } = core.open({
+          address: "::1",
+          isKnown: true,
+          isJsonRpc: dialect === "jsonrpc",
+        });
+        for (const sample of ofMethod) {
+          connection.message(places.fill(JSON.stringify(toRequest(dialect, method, sample))));
+          await settle(core);
+          for (const text of socket.frames.splice(0)) {
+            const { kind, ids, codes } = readAnswer(text);
+            expect(codes, text).not.toContainAnyValues(["internal", "invalid_request", "unknown_method"]);
+            if (kind === "reply" && codes.length === 0) answered.add(String(JSON.parse(ids[0] ?? "")));
+            places.learn(text);
+          }
         }
+        connection.close(1000, "");
       }
     }
+    const person = core.open({ address: "::1", isKnown: true, isJsonRpc: true });
+    await untilAsked(core, person);
+    for (const text of person.socket.frames.splice(0)) places.learn(text);
+    const yes: Sample = {
+      method: "approvals.resolve",
+      params: { id: "@approval", decision: "allow_once" },
+    };
+    person.connection.message(places.fill(JSON.stringify(toRequest("jsonrpc", yes.method, yes))));
+    await settle(core);
+    expect(person.socket.frames.join()).toContain("You said: may I?");
+    expect(person.socket.frames.join()).toContain('"decision":"allow_once"');
+    answered.add(yes.method);
     expect([...answered].sort()).toEqual(Object.keys(core.methods).sort());
     await core.stop();
   });

@@ -13,6 +13,7 @@ import type {
   Usage,
 } from "./contract.ts";
 import type { RunOptions } from "./run.ts";
+import { oneLine } from "../sessions/text.ts";
 import { messageSum, parseContent, runSum, type StoredRun, toMessage, toRun } from "./rows.ts";
 import { prepareStatements } from "./statements.ts";
 import { joined, textOf } from "./transcript.ts";
@@ -341,20 +342,6 @@ export class Journal {
     this.#sql.touch.run(ts, text === "" ? null : text, title, sessionDbId);
     return lastId;
   }
-}
-
-/** The start of a text, in one line. */
-function oneLine(text: string, charsMax: number): string {
-  const line = text
-    .slice(0, charsMax * 4)
-    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
-    .trim();
-  return line.length <= charsMax
-    ? line
-    : `${line
-        .slice(0, charsMax - 1)
-        .toWellFormed()
-        .trimEnd()}…`;
 }
 
 function withinBytes(rows: readonly SqlRow[]): SqlRow[] {

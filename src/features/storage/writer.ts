@@ -1,7 +1,7 @@
 import { errorText, RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Clock, Database, Log, Stop, Timers } from "../../ports.ts";
-import { isDamage, isOutage, stateOf } from "./failures.ts";
+import { databaseUnavailable, isDamage, isOutage } from "../../rpc/database-failures.ts";
 
 export interface WriterParts {
   readonly db: Database;
@@ -187,10 +187,7 @@ interface Written {
 }
 
 function unavailable(error: unknown): RpcError {
-  return new RpcError("unavailable", `Cannot write to the database: ${stateOf(error)}`, {
-    retryAfterMs: LIMITS.writeRetryMs,
-    cause: error,
-  });
+  return databaseUnavailable("write to", error);
 }
 
 function settle({ resolve, reject }: Waiting, outcome: Outcome | undefined): void {
