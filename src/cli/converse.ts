@@ -1,10 +1,10 @@
-import { type Approval, GatewayError } from "../client/mod.ts";
+import { GatewayError } from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
 import type { Stop } from "../ports.ts";
 import type { ChatParts } from "./chat.ts";
 import { modelNote } from "./model.ts";
-import { DECISIONS, describeApproval, followApprovals } from "./approvals.ts";
 import { Mailbox } from "./mailbox.ts";
+import { Questions } from "./questions.ts";
 import { sending, startTurn, type Turn } from "./turn.ts";
 
 const PROMPT = "> ";
@@ -16,20 +16,13 @@ const COMMANDS = [
   ["/quit", "leave; so do Ctrl-D, and Ctrl-C twice"],
 ] as const;
 
-const ASK = "Allow it? y: once, a: always in this session, n: no";
-
-const ANSWERS: Readonly<Record<string, (typeof DECISIONS)[keyof typeof DECISIONS]>> = {
-  y: DECISIONS.allow,
-  yes: DECISIONS.allow,
-  a: DECISIONS.always,
-  always: DECISIONS.always,
-  n: DECISIONS.deny,
-  no: DECISIONS.deny,
-};
-
 /** A conversation on a terminal. @returns the exit code */
 export async function converse(parts: ChatParts): Promise<number> {
   return new Conversation(parts).run();
+}
+
+function isFarewell(line: string): boolean {
+  return line === "/quit" || line === "/exit";
 }
 
 /** What happens on the terminal, one thing at a time. */
@@ -43,12 +36,18 @@ class Conversation {
   #lastChar = "\n";
   readonly #left = Promise.withResolvers<void>();
   readonly #typed = new Mailbox<string>();
-  /** What a person is asked: the next line is the answer. */
-  readonly #questions: Approval[] = [];
+  readonly #questions: Questions;
+  /** A question stands where the prompt was. */
+  #isPromptCovered = false;
 
   constructor(parts: ChatParts) {
     this.#parts = parts;
     this.#sessionKey = parts.sessionKey;
+    this.#questions = new Questions(parts.client, {
+      ask: (lines, hint) => this.#showQuestion(lines, hint),
+      settled: (why) => this.#uncover(why),
+      problem: (text) => parts.screen.problem(text),
+    });
   }
 
   async run(): Promise<number> {
@@ -56,7 +55,7 @@ class Conversation {
     const stops: Stop[] = [
       platform.process.onStopSignal((signal) => this.#interrupt(signal)),
       this.#watchConnection(),
-      await this.#watchApprovals(),
+      await this.#questions.follow(this.#sessionKey),
     ];
     try {
       void this.#read().catch((error: unknown) => this.#left.reject(error));
@@ -84,44 +83,25 @@ class Conversation {
   /** A line is the answer to a question that is open, else the next message: also one typed during an answer. */
   async #read(): Promise<void> {
     for await (const line of this.#parts.platform.process.lines()) {
-      const [question] = this.#questions;
-      if (question) await this.#decide(question, line.trim().toLowerCase());
-      else this.#typed.put(line);
+      if (!this.#questions.isAsking) this.#typed.put(line);
+      else if (isFarewell(line.trim())) return this.#left.resolve();
+      else await this.#questions.answer(line);
     }
     this.#typed.close();
   }
 
-  async #decide(approval: Approval, word: string): Promise<void> {
-    const { client, screen } = this.#parts;
-    const decision = ANSWERS[word];
-    if (!decision) return screen.problem(ASK);
-    try {
-      await client.call("approvals.resolve", { id: approval.id, decision });
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
-      // Somebody else was quicker, or the time is up.
-      screen.problem(error.message);
-    }
+  #showQuestion(lines: readonly string[], hint: string): void {
+    const { screen } = this.#parts;
+    if (this.#isPrompting && !this.#isPromptCovered) screen.line("");
+    else this.#endLine();
+    this.#isPromptCovered = this.#isPrompting;
+    for (const line of lines) screen.line(screen.foreign(line));
+    screen.problem(hint);
   }
 
-  #watchApprovals(): Promise<Stop> {
-    const { client, screen } = this.#parts;
-    const ask = (approval: Approval): void => {
-      this.#endLine();
-      for (const line of describeApproval(approval)) screen.line(screen.foreign(line));
-      screen.problem(ASK);
-    };
-    return followApprovals(client, this.#sessionKey, {
-      asked: (approval) => {
-        if (this.#questions.push(approval) === 1) ask(approval);
-      },
-      settled: ({ id }) => {
-        const place = this.#questions.findIndex((question) => question.id === id);
-        if (place >= 0) this.#questions.splice(place, 1);
-        const [next] = this.#questions;
-        if (place === 0 && next) ask(next);
-      },
-    });
+  #uncover(why: string | undefined): void {
+    if (why !== undefined) this.#parts.screen.problem(why);
+    if (this.#isPromptCovered && !this.#questions.isAsking) this.#prompt();
   }
 
   async #greet(): Promise<void> {
@@ -147,7 +127,7 @@ class Conversation {
       await this.#ask(line);
       return undefined;
     }
-    if (line === "/quit" || line === "/exit") return "leave";
+    if (isFarewell(line)) return "leave";
     if (line === "/new") await this.#startAfresh();
     else if (line === "/retry") await this.#retry();
     else if (line === "/help") for (const [name, what] of COMMANDS) screen.line(`${name.padEnd(6)} ${what}`);
@@ -218,6 +198,7 @@ class Conversation {
 
   #prompt(): void {
     this.#isPrompting = true;
+    this.#isPromptCovered = false;
     this.#parts.screen.write(this.#parts.screen.bold(PROMPT));
   }
 

@@ -12,7 +12,7 @@ import {
   type Statement,
 } from "../ports.ts";
 import { orDatabaseError, toDatabaseError } from "./sqlite-failures.ts";
-import { create, openSqlite, orCannotOpen } from "./sqlite.ts";
+import { create, hasLog, openSqlite, orCannotOpen } from "./sqlite.ts";
 import { syncFile } from "./sync-file.ts";
 
 /** Waiting for another process blocks the whole event loop, so only as long as a short write takes. */
@@ -38,8 +38,7 @@ export function openDatabase(path: string, check?: (db: Readable) => void): Data
 
 function look(path: string, check: (db: Readable) => void): void {
   // Whoever may write throws a log away that it cannot read; whoever may not leaves one where there was none.
-  const readOnly = lstatSync(`${path}-wal`, { throwIfNoEntry: false }) !== undefined;
-  const connection = openSqlite(path, { busyMs, readOnly });
+  const connection = openSqlite(path, { busyMs, readOnly: hasLog(path) });
   orClose(path, connection, () => check(new SqliteDatabase(path, connection)));
   connection.close();
 }

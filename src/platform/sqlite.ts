@@ -49,10 +49,21 @@ export function orCannotOpen<T>(path: string, work: () => T): T {
 }
 
 function prepareFiles(path: string): void {
-  try {
+  inWords(path, () => {
     // A process that starts at the same moment may make it between the two: then it is one that exists.
     if (!secure(path, badDatabase) && !create(path)) secure(path, badDatabase);
     for (const suffix of COMPANIONS) secure(path + suffix, badFile);
+  });
+}
+
+/** Whether what was written last may be in a log beside it. */
+export function hasLog(path: string): boolean {
+  return inWords(path, () => lstatSync(`${path}-wal`, { throwIfNoEntry: false }) !== undefined);
+}
+
+function inWords<T>(path: string, work: () => T): T {
+  try {
+    return work();
   } catch (cause) {
     if (codeOf(cause) === undefined) throw cause;
     throw new Error(`Cannot open database "${path}": ${wordsOf(cause)}`, { cause });

@@ -10,7 +10,7 @@ const FOLLOWERS = 5;
 const CLIENTS = 1_000;
 const EVENTS = 200_000;
 const AUDIENCE = { sessionKey: "agent:main:followed", owner: "token:nobody" };
-const PIECE = { runId: "0123456789012345678901", sessionKey: AUDIENCE.sessionKey, delta: "some words of it" };
+const PIECE = { runId: "r".repeat(22), sessionKey: AUDIENCE.sessionKey, delta: "some words of it" };
 
 /** What a piece of an answer costs among many clients that follow something else, beside its followers alone. */
 export function followerRows(rounds: number): Row[] {

@@ -39,7 +39,8 @@ function asking(runner: Runner): Runner {
         async *prompt(turn, signal) {
           const [part] = turn.messages.at(-1)?.parts ?? [];
           if (part?.type === "text" && part.text === ASK) {
-            await turn.approve({ title: "Answer", tool: "answer" }, signal);
+            const decision = await turn.approve({ title: "Answer", tool: "answer" }, signal);
+            if (decision === "deny") return;
           }
           yield* runtime.prompt(turn, signal);
         },

@@ -93,7 +93,7 @@ interface Line {
   read: number;
 }
 
-/** One client over all its connections: the SDK's own cursor and memory of what it subscribed, and a judge. */
+/** One client over all its connections, with the SDK's own cursor and subscriptions, and its judge. */
 export class CutClient {
   readonly #gateways: Gateways;
   readonly #name: string;

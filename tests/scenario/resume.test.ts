@@ -33,12 +33,12 @@ interface Traveller {
 
 async function travel({ url }: Gateway, options: Partial<ClientOptions>): Promise<Traveller> {
   let isAway = false;
-  let socket: WebSocket | undefined;
+  const sockets: WebSocket[] = [];
   class Breakable extends WebSocket {
     constructor(address: string | URL) {
       // Nobody listens there: to this client the gateway cannot be reached.
       super(isAway ? "ws://127.0.0.1:9/" : address);
-      socket = this;
+      sockets.push(this);
     }
   }
   const client = createGatewayClient({
@@ -65,7 +65,7 @@ async function travel({ url }: Gateway, options: Partial<ClientOptions>): Promis
     leave() {
       isAway = true;
       // The runtime's client can be cut off, which a browser's cannot.
-      (socket as WebSocket & { terminate(): void }).terminate();
+      (sockets.at(-1) as WebSocket & { terminate(): void }).terminate();
     },
     async comeBack() {
       isAway = false;

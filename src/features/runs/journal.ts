@@ -138,7 +138,7 @@ export class Journal {
   addMessage({ sessionDbId, runSeq, text, images, idempotencyKey, reply, ts }: NewMessage): number {
     const content: Content[] = text === "" ? [] : [{ type: "text", text }];
     for (const { id, mimeType, data } of images)
-      content.push({ type: "image", id, mimeType, bytes: Math.floor((data.length * 3) / 4) });
+      content.push({ type: "image", id, mimeType, bytes: (data.replace(/=+$/, "").length * 3) >> 2 });
     const key = { key: idempotencyKey ?? null, reply: reply ?? null };
     const id = this.#insert({ sessionDbId, runSeq, role: "user", content, status: null, ts }, key);
     for (const image of images) this.#sql.insertImage.run(image.id, id, image.mimeType, image.data);

@@ -78,7 +78,10 @@ describe("pictures", () => {
 
   test("are named in the history, read by their id, and shown to the model", async () => {
     const { send, agent, answer, history, call, settings, sessions } = setupRuns();
-    const attachments = [png, { ...png, content: `data:image/png;base64,${png.content}\n`, fileName: "x.png" }];
+    const attachments = [
+      png,
+      { ...png, content: `data:image/png;base64,${png.content}\n`, fileName: "x.png" },
+    ];
     await send("a", "what is it", { attachments });
     const turn = await agent.started(1);
     const shown = { type: "image", mimeType: "image/png", data: png.content };
@@ -114,26 +117,38 @@ describe("pictures", () => {
     expect(said[0]).toContain("[a picture]");
   });
 
-  test.each(["", "====", "A===", "AAA", "AAAA AAAA", "AA=A", "data:image/png;base64,", "ÄAAA", "A".repeat(99_999)])(
-    "%p is no picture",
-    async (content) => {
-      const { send, history } = setupRuns();
-      const refused = await failure(send("a", "hi", { attachments: [png, { ...png, content }] }));
-      expect(refused).toMatchObject({
-        code: "invalid_params",
-        message: "Cannot send attachment 2: it is not base64",
-      });
-      expect(history("a")).toEqual([]);
-    },
-  );
+  test.each([
+    "",
+    "====",
+    "A===",
+    "AAA",
+    "AAAA AAAA",
+    "AA=A",
+    "data:image/png;base64,",
+    "ÄAAA",
+    "A".repeat(99_999),
+  ])("%p is no picture", async (content) => {
+    const { send, history } = setupRuns();
+    const refused = await failure(send("a", "hi", { attachments: [png, { ...png, content }] }));
+    expect(refused).toMatchObject({
+      code: "invalid_params",
+      message: "Cannot send attachment 2: it is not base64",
+    });
+    expect(history("a")).toEqual([]);
+  });
 
   test("too much of them is refused, and looking at them takes no time", async () => {
     const { send } = setupRuns();
     const half = { ...png, content: "A".repeat(LIMITS.imagesCharsMax / 2) };
     const much = await failure(send("a", "hi", { attachments: [half, half, png] }));
-    expect(much).toMatchObject({ code: "invalid_params", message: "Cannot send attachment 3: it is too much" });
+    expect(much).toMatchObject({
+      code: "invalid_params",
+      message: "Cannot send attachment 3: it is too much",
+    });
     const hostile = { ...png, content: `${"A".repeat(LIMITS.imagesCharsMax - 4)}===!` };
-    expect(await failure(send("a", "hi", { attachments: [hostile] }))).toMatchObject({ code: "invalid_params" });
+    expect(await failure(send("a", "hi", { attachments: [hostile] }))).toMatchObject({
+      code: "invalid_params",
+    });
   });
 });
 
@@ -193,7 +208,12 @@ describe("pieces", () => {
         }
         disk = isAnew ? found : [...disk, ...found];
         const open = new Set(said.flatMap(({ call }, place) => (call === undefined ? [] : [place])));
-        expect(joined(disk)).toEqual(settledPart(said.map(({ part }) => part), open));
+        expect(joined(disk)).toEqual(
+          settledPart(
+            said.map(({ part }) => part),
+            open,
+          ),
+        );
       }
       expect(transcript.content()).toEqual(said.map(({ part }) => part));
     };
@@ -272,7 +292,10 @@ function note(said: { part: Content; call: string | undefined }[], event: AgentE
   const last = said.at(-1);
   if (event.type === "text" || event.type === "thinking") {
     if (last?.part.type === event.type)
-      said[said.length - 1] = { part: { type: event.type, text: last.part.text + event.text }, call: undefined };
+      said[said.length - 1] = {
+        part: { type: event.type, text: last.part.text + event.text },
+        call: undefined,
+      };
     else said.push({ part: { type: event.type, text: event.text }, call: undefined });
   }
   if (event.type === "tool_start") {

@@ -153,9 +153,11 @@ describe("compaction", () => {
         await answerPlain(turn, `notes ${n}`);
         continue;
       }
-      expect(heads(turn.said).filter((line) => /^user: q[56]$/.test(line)).at(-1)).toBe(
-        heads(turn.said).at(-1) as string,
-      );
+      expect(
+        heads(turn.said)
+          .filter((line) => /^user: q[56]$/.test(line))
+          .at(-1),
+      ).toBe(heads(turn.said).at(-1) as string);
       const isLast = heads(turn.said).at(-1) === "user: q6";
       await answer(turn, page("later"));
       if (isLast) break;

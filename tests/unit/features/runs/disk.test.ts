@@ -14,27 +14,30 @@ async function retries({ time }: Kit, times: number): Promise<void> {
 }
 
 describe("a disk that takes no message", () => {
-  test.each(["full", "io", "busy"] as const)("%s: send fails with a sentence, and leaves no trace", async (kind) => {
-    const { send, refuse, runs, sessions, agent, history, answer, writer } = setupRuns({ activeMax: 1 });
-    refuse(kind);
-    const refused = await failure(send("a", "one", { idempotencyKey: "k" }));
-    expect(refused).toMatchObject({
-      code: "unavailable",
-      message: expect.stringContaining("Cannot write to the database: "),
-      extra: { retryAfterMs: LIMITS.writeRetryMs },
-    });
-    expect(writer.problem).toBeDefined();
-    expect(runs.counts()).toEqual({ active: 0, queued: 0 });
-    expect(runs.list()).toEqual([]);
-    expect(sessions.find("a")).toBeUndefined();
-    refuse(undefined);
-    // The room that was promised is there again.
-    expect(await send("a", "one", { idempotencyKey: "k" })).toMatchObject({ status: "started" });
-    await answer(await agent.started(1), "done");
-    expect(history("a")).toHaveLength(2);
-    expect(agent.turns).toHaveLength(1);
-    expect(writer.problem).toBeUndefined();
-  });
+  test.each(["full", "io", "busy"] as const)(
+    "%s: send fails with a sentence, and leaves no trace",
+    async (kind) => {
+      const { send, refuse, runs, sessions, agent, history, answer, writer } = setupRuns({ activeMax: 1 });
+      refuse(kind);
+      const refused = await failure(send("a", "one", { idempotencyKey: "k" }));
+      expect(refused).toMatchObject({
+        code: "unavailable",
+        message: expect.stringContaining("Cannot write to the database: "),
+        extra: { retryAfterMs: LIMITS.writeRetryMs },
+      });
+      expect(writer.problem).toBeDefined();
+      expect(runs.counts()).toEqual({ active: 0, queued: 0 });
+      expect(runs.list()).toEqual([]);
+      expect(sessions.find("a")).toBeUndefined();
+      refuse(undefined);
+      // The room that was promised is there again.
+      expect(await send("a", "one", { idempotencyKey: "k" })).toMatchObject({ status: "started" });
+      await answer(await agent.started(1), "done");
+      expect(history("a")).toHaveLength(2);
+      expect(agent.turns).toHaveLength(1);
+      expect(writer.problem).toBeUndefined();
+    },
+  );
 
   test("a refused message that would have steered is never given to the agent", async () => {
     const { send, refuse, agent, answer, runs, texts } = setupRuns({ mode: "steer" });
@@ -58,7 +61,8 @@ describe("a disk that takes no message", () => {
     await send("a", "one");
     await send("a", "two");
     refuse("full");
-    for (let n = 0; n < 30; n++) expect(await failure(send("a", "no"))).toMatchObject({ code: "unavailable" });
+    for (let n = 0; n < 30; n++)
+      expect(await failure(send("a", "no"))).toMatchObject({ code: "unavailable" });
     refuse(undefined);
     for (let n = 2; n <= LIMITS.runsQueuedPerSessionMax; n++)
       expect((await send("a", `${n}`)).status).toBe("joined");
@@ -79,7 +83,8 @@ describe("a disk that takes no message", () => {
   });
 
   test("one that alone is refused leaves nothing for those behind it in the same commit", async () => {
-    const { send, db, agent, texts, answer } = setupRuns({ mode: "steer" });
+    const { send, db, agent, texts, answer, settings } = setupRuns({ mode: "steer" });
+    await settings("a", {});
     db.exec(
       "CREATE TRIGGER no BEFORE INSERT ON messages WHEN NEW.content LIKE '%poison%' BEGIN SELECT raise(ABORT, 'no'); END",
     );
@@ -117,7 +122,10 @@ describe("a disk that does not take the end of a run", () => {
     expect(agent.turns).toHaveLength(1);
     refuse(undefined);
     await retries(kit, 1);
-    expect(await ended).toMatchObject({ status: "ok" });
+    // It ended when it ended, not when the disk was ready.
+    const endedAt = kit.journal.find(first.runId)?.endedAt;
+    expect(endedAt).toBeLessThan(kit.time.clock.now());
+    expect(await ended).toMatchObject({ status: "ok", endedAt });
     expect(chat("final")).toMatchObject([{ runId: first.runId }]);
     expect(texts("a").at(-1)).toBe("assistant: an answer");
     (await agent.started(2)).end();
@@ -156,6 +164,22 @@ describe("a disk that does not take the end of a run", () => {
     const after = setupRuns({ path });
     expect(after.journal.interruptOpen(1)).toEqual([]);
     expect(after.journal.find(first.runId)?.status).toBe("interrupted");
+  });
+
+  test("because too much waits for it: the same", async () => {
+    const kit = setupRuns();
+    const { send, agent, wait, writer, texts } = kit;
+    const { runId } = await send("a", "one");
+    const turn = await agent.started(1);
+    turn.say({ type: "text", text: "an answer" });
+    turn.end();
+    const others = Array.from({ length: LIMITS.writesQueuedMax }, () => writer.write(() => undefined));
+    expect(await failure(writer.write(() => undefined))).toMatchObject({ code: "busy" });
+    const ended = wait(runId);
+    await Promise.all(others);
+    await retries(kit, 1);
+    expect(await ended).toMatchObject({ status: "ok" });
+    expect(texts("a").at(-1)).toBe("assistant: an answer");
   });
 
   test("at a stop it is not waited for", async () => {

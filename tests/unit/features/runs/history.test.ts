@@ -22,7 +22,7 @@ describe("history", () => {
     expect([all.before, all.after]).toEqual([undefined, undefined]);
     const pages = async (from: "before" | "after", first: object): Promise<string[]> => {
       const found: string[][] = [];
-      for (let cursor: object = first; ; ) {
+      for (let cursor: object = first; ;) {
         const { result } = await call("chat.history", { sessionKey: "a", limit: 7, ...cursor });
         const ids = (result?.["messages"] as { id: string }[]).map(({ id }) => id);
         found.push(ids);
@@ -65,7 +65,10 @@ describe("history", () => {
     const { call } = setupRuns();
     for (const cursor of [{ before: "x" }, { after: "1.5" }, { before: "1", after: "2" }])
       expect((await call("chat.history", { sessionKey: "a", ...cursor })).error?.code).toBe("invalid_params");
-    expect((await call("chat.history", { sessionKey: "a" })).result).toEqual({ sessionKey: "a", messages: [] });
+    expect((await call("chat.history", { sessionKey: "a" })).result).toEqual({
+      sessionKey: "a",
+      messages: [],
+    });
   });
 });
 

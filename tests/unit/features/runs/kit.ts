@@ -167,7 +167,11 @@ export function setupRuns(options: Options = {}) {
     options: timeoutMs === undefined ? {} : { timeoutMs },
     ...more,
   });
-  const send = async (sessionKey: string, message: string, more: More = {}): Promise<Sent & { runId: string }> => {
+  const send = async (
+    sessionKey: string,
+    message: string,
+    more: More = {},
+  ): Promise<Sent & { runId: string }> => {
     const sent = await runs.send(asked(sessionKey, message, more), "somebody");
     return { runId: "", ...sent };
   };
@@ -198,7 +202,22 @@ export function setupRuns(options: Options = {}) {
     return wait(turn.turn.runId);
   };
   return {
-    ...{ path, db, refuse, time, agent, told, misfits, journal, sessions, runs, log, writer, limit, approvals },
+    ...{
+      path,
+      db,
+      refuse,
+      time,
+      agent,
+      told,
+      misfits,
+      journal,
+      sessions,
+      runs,
+      log,
+      writer,
+      limit,
+      approvals,
+    },
     ...{ call, asked, send, begin, wait, chat, streamed, idOf, history, settings, answer },
     texts: (sessionKey: string) => lines(history(sessionKey)),
   };
@@ -206,7 +225,12 @@ export function setupRuns(options: Options = {}) {
 
 export type Kit = ReturnType<typeof setupRuns>;
 
-type Part = { readonly type: string; readonly text?: string; readonly name?: string; readonly result?: string };
+type Part = {
+  readonly type: string;
+  readonly text?: string;
+  readonly name?: string;
+  readonly result?: string;
+};
 
 /** One line each: `user: hello`, `assistant: half an ans (aborted)`. */
 export function lines(

@@ -263,7 +263,9 @@ describe("interrupt", () => {
     const sent = await Promise.all(["one", "two", "three"].map((text) => send("a", text)));
     expect(await wait(sent[0]?.runId ?? "")).toMatchObject({ status: "aborted" });
     for (const id of [sent[1]?.runId, sent[2]?.runId]) {
-      const turn = await agent.started(agent.turns.findIndex(({ turn }) => turn.runId === id) + 1 || agent.turns.length + 1);
+      const turn = await agent.started(
+        agent.turns.findIndex(({ turn }) => turn.runId === id) + 1 || agent.turns.length + 1,
+      );
       await answer(turn, "done");
     }
     for (const { runId } of sent.slice(1)) expect(await wait(runId)).toMatchObject({ status: "ok" });

@@ -106,8 +106,7 @@ describe("a run", () => {
     const { send, agent, time, streamed } = setupRuns();
     await send("a", "hi");
     const turn = await agent.started(1);
-    for (let n = 0; n < 50; n++)
-      turn.say({ type: "tool_update", id: n % 2 === 0 ? "t" : "u", text: `${n}` });
+    for (let n = 0; n < 50; n++) turn.say({ type: "tool_update", id: n % 2 === 0 ? "t" : "u", text: `${n}` });
     await nextTurn();
     expect(streamed("tool")).toEqual([
       { phase: "update", toolCallId: "t", text: "0" },

@@ -1,8 +1,11 @@
 import { expect, test } from "bun:test";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
 import { LIMITS } from "../../../../src/contract/limits.ts";
 import type { SendStatus } from "../../../../src/features/runs/contract.ts";
 import { QUEUE_MODES } from "../../../../src/features/sessions/environment.ts";
 import type { ScriptedTurn } from "../../../support/agent.ts";
+import { tempDir } from "../../../support/temp.ts";
 import { type Kit, nextTurn, setupRuns } from "./kit.ts";
 
 const KEYS = ["a", "b", "c"];
@@ -44,16 +47,15 @@ class Schedule {
   #isRefusing = false;
   #refusedMs = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, path: string) {
     this.#dice = createDice(seed);
-    this.kit = setupRuns({ activeMax: ACTIVE_MAX });
+    this.kit = setupRuns({ activeMax: ACTIVE_MAX, path });
     // Only kills of the process are played here.
     this.kit.db.exec("PRAGMA synchronous = OFF");
   }
 
   async play(): Promise<void> {
-    for (const key of KEYS)
-      await this.kit.settings(key, { queueMode: this.#dice.pick(QUEUE_MODES) });
+    for (const key of KEYS) await this.kit.settings(key, { queueMode: this.#dice.pick(QUEUE_MODES) });
     for (let step = 0; step < STEPS; step++) {
       this.#step();
       if (this.#dice.below(3) > 0) await nextTurn();
@@ -73,7 +75,9 @@ class Schedule {
       for (const turn of this.#live()) turn.end();
       time.advance(LIMITS.writeRetryMs / 2);
     }
-    throw new Error(`a lane is stuck: ${JSON.stringify(runs.list().map(({ id, isEnded }) => ({ id, isEnded })))}`);
+    throw new Error(
+      `a lane is stuck: ${JSON.stringify(runs.list().map(({ id, isEnded }) => ({ id, isEnded })))}`,
+    );
   }
 
   #step(): void {
@@ -214,9 +218,14 @@ function checkAnswers(schedule: Schedule, runOf: ReadonlyMap<string, string>): v
 }
 
 test("300 random schedules: nothing acknowledged is lost, doubled or left waiting", async () => {
+  const directory = tempDir();
+  const empty = join(directory, "empty.db");
+  setupRuns({ path: empty }).db.close();
   let steered = 0;
   for (let seed = 1; seed <= 300; seed++) {
-    const schedule = new Schedule(seed);
+    const path = join(directory, `${seed}.db`);
+    copyFileSync(empty, path);
+    const schedule = new Schedule(seed, path);
     const { kit } = schedule;
     try {
       await schedule.play();
@@ -226,7 +235,9 @@ test("300 random schedules: nothing acknowledged is lost, doubled or left waitin
         after.db.transaction(() => after.journal.interruptOpen(1));
         const runOf = checkHistory(schedule, after);
         for (const id of runOf.values())
-          expect(["ok", "error", "aborted", "interrupted"]).toContain(after.journal.find(id)?.status as string);
+          expect(["ok", "error", "aborted", "interrupted"]).toContain(
+            after.journal.find(id)?.status as string,
+          );
         after.db.close();
       } else {
         await schedule.finish();
