@@ -12,7 +12,7 @@ const EVENTS = 200_000;
 const AUDIENCE = { sessionKey: "agent:main:followed", owner: "token:nobody" };
 const PIECE = { runId: "r".repeat(22), sessionKey: AUDIENCE.sessionKey, delta: "some words of it" };
 
-/** What a piece of an answer costs among many clients that follow something else, beside its followers alone. */
+/** What a piece of an answer costs among many clients of other sessions, beside its followers alone. */
 export function followerRows(rounds: number): Row[] {
   const [many, few] = [hubOf(CLIENTS), hubOf(FOLLOWERS)];
   const ours: number[] = [];
