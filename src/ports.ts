@@ -13,8 +13,9 @@ export interface Clock {
   /** ms since some fixed moment, with fractions */
   elapsed(): number;
   /**
-   * When `hour` (0 to 23) of the local day last began, at or before `ms`. On a day without that hour it is the
-   * moment that skipped it, on a day that has it twice the first of both. The first call costs milliseconds.
+   * When `hour` (0 to 23) of the local day last began, at or before `ms`. On a day without that hour it is
+   * the moment that skipped it, on a day that has it twice the first of both. The first call costs
+   * milliseconds.
    */
   dayStart(ms: number, hour: number): number;
 }
@@ -349,7 +350,9 @@ export interface AgentEnvironment {
   /** Another one after each reset: what the agent remembers by it ends there. */
   readonly sessionId: string;
   readonly agentId: string;
-  /** `provider/model`, the first to use and those to try when it cannot answer; none: what was found at start. */
+  /**
+   * `provider/model`, the first to use and those to try when it cannot answer; none: what was found at start.
+   */
   readonly models: readonly string[];
   /** Absolute; where programs of the agent run. */
   readonly workspace: string;
@@ -364,7 +367,8 @@ export interface AgentEnvironment {
  * The agent of one session. `prompt` answers one turn; it ends promptly when `signal` is aborted (within
  * 100 ms, requests included), by returning or by throwing. Fails with an `RpcError`: `unavailable` (cannot be
  * reached, cut off), `busy` (asks to wait, with `retryAfterMs`), `forbidden` (credential refused),
- * `not_found` (no such model), `too_large` (more than its context window), `invalid_request` (refused as asked).
+ * `not_found` (no such model), `too_large` (more than its context window), `invalid_request` (refused as
+ * asked).
  */
 export interface AgentRuntime {
   /** Tokens its first model reads at most. */
@@ -376,9 +380,16 @@ export interface AgentRuntime {
 
 /** Finds the agent of a session. */
 export interface Runner {
-  /** Cheap when nothing has changed: called for every run. @throws RpcError `not_found` for a provider nobody configured */
+  /**
+   * Cheap when nothing has changed: called for every run.
+   *
+   * @throws RpcError `not_found` for a provider nobody configured
+   */
   open(environment: AgentEnvironment): Promise<AgentRuntime>;
-  /** Lets go of what the session's agent holds: it was reset or deleted. Resolves when its programs have ended. */
+  /**
+   * Lets go of what the session's agent holds: it was reset or deleted. Resolves when its programs have
+   * ended.
+   */
   close(sessionKey: string): Promise<void>;
 }
 
@@ -395,7 +406,9 @@ export interface ProgramOptions {
 /** A program that runs beside us, with everything it starts, and talks over its standard input and output. */
 export interface Program {
   readonly pid: number;
-  /** UTF-8, in pieces as they come; ends when the program closes it. Not reading it holds the program back. */
+  /**
+   * UTF-8, in pieces as they come; ends when the program closes it. Not reading it holds the program back.
+   */
   readonly stdout: AsyncIterable<Uint8Array>;
   /** Lines without their ends, each at most 8 KiB, the rest of a longer one dropped. */
   readonly stderr: AsyncIterable<string>;

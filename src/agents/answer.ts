@@ -4,8 +4,9 @@ import { isCount, isJson, record, text } from "./wire.ts";
 /** Tool calls in one answer: agents ask for a handful. */
 const TOOL_CALLS_MAX = 128;
 
-/** Characters of one call's arguments: a file to be written fits. */
+/** Characters of one call's arguments: a file to be written fits; and of all calls together. */
 const ARGS_CHARS_MAX = 2_000_000;
+const ALL_ARGS_CHARS_MAX = 8_000_000;
 
 type EndReason = Extract<ModelEvent, { type: "end" }>["reason"];
 type Call = { id: string; name: string; args: string; index: number; extra: unknown };
@@ -43,6 +44,7 @@ export class Answer {
   #reason: EndReason | undefined;
   #usage: ModelEvent | undefined;
   #isEmpty = true;
+  #argsChars = 0;
 
   /** @param idPrefix begins the ids of calls that have none */
   constructor(idPrefix = "call") {
@@ -137,9 +139,13 @@ export class Answer {
     if (extra !== undefined && JSON.stringify(extra).length <= EXTRA_CHARS_MAX) call.extra = extra;
     call.id ||= text(part["id"]);
     call.name ||= text(name);
-    call.args += typeof args === "object" && args !== null ? JSON.stringify(args) : text(args);
+    const written = typeof args === "object" && args !== null ? JSON.stringify(args) : text(args);
+    call.args += written;
+    this.#argsChars += written.length;
     if (call.args.length > ARGS_CHARS_MAX)
       throw new AnswerTooLarge(`tool call over ${ARGS_CHARS_MAX} characters`);
+    if (this.#argsChars > ALL_ARGS_CHARS_MAX)
+      throw new AnswerTooLarge(`tool calls over ${ALL_ARGS_CHARS_MAX} characters`);
   }
 
   #callFor(part: Record<string, unknown>, isNamed: boolean): Call {

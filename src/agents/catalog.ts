@@ -11,6 +11,7 @@ import {
   type ModelConfig,
   type ModelCost,
   modelConfig,
+  PROGRAM_MODEL,
   providerConfig,
   toProvider,
 } from "./providers.ts";
@@ -72,7 +73,8 @@ export function createCatalog(options: CatalogOptions): Catalog {
 
   function answerOf({ backend }: Source): Promise<Answer> {
     if (backend instanceof RpcError) return Promise.resolve({ message: backend.message });
-    if (backend.api === "acp") return Promise.resolve({ listed: [] });
+    // What else it has it says when it runs, and it is not started for a list.
+    if (backend.api === "acp") return Promise.resolve({ listed: [{ id: PROGRAM_MODEL }] });
     const key = keyOf(backend);
     const known = kept.get(key);
     if (known !== undefined && known.untilMs > clock.elapsed()) return known.answer;

@@ -15,11 +15,14 @@ const SETTLE_MS = 2_000;
 /** The longest wait a server may ask for that is slept through; a longer one is the caller's to decide on. */
 const RETRY_WAIT_MS_MAX = 10_000;
 
-/** One server-sent event is one line: a tool call of some MiB fits, a stream without line ends does not. */
-const LINE_BYTES_MAX = 8 * 1024 * 1024;
+/** One server-sent event: a tool call of some MiB fits, a stream without ends of lines or of events does not. */
+const EVENT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** An error's text is a few hundred characters. */
 const ERROR_BYTES_MAX = 64 * 1024;
+
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 
 /** The end mark and the line ends around it. */
 const TAIL_CHARS = 32;
@@ -36,7 +39,7 @@ export type ExchangeOptions = {
 };
 
 /** Why an exchange was ended from our side. */
-export type ExchangeFault = "silent" | "endless_line";
+export type ExchangeFault = "silent" | "endless_event";
 
 /** One prompt's HTTP, retries included: what the library sends, what comes back, how long it may be quiet. */
 export class Exchange {
@@ -47,7 +50,8 @@ export class Exchange {
   #stopTimer: (() => void) | undefined;
   #silenceMs = SILENCE_MS;
   #tail = "";
-  #lineBytes = 0;
+  /** Of the event that has not ended yet: the libraries keep them. */
+  #eventBytes = 0;
   #contentType = "";
   #fault: ExchangeFault | undefined;
 
@@ -153,11 +157,30 @@ export class Exchange {
 
   #see(bytes: Uint8Array): void {
     this.#arm(this.#silenceMs);
+    const rest = afterLastEvent(this.#tail, bytes);
     this.#tail = (this.#tail + this.#latin1.decode(bytes.subarray(-TAIL_CHARS))).slice(-TAIL_CHARS);
-    const lineEnd = bytes.lastIndexOf(0x0a);
-    this.#lineBytes = lineEnd === -1 ? this.#lineBytes + bytes.length : bytes.length - lineEnd - 1;
-    if (this.#lineBytes > LINE_BYTES_MAX) this.#fail("endless_line");
+    this.#eventBytes = rest ?? this.#eventBytes + bytes.length;
+    if (this.#eventBytes > EVENT_BYTES_MAX) this.#fail("endless_event");
   }
+}
+
+/**
+ * Bytes behind the last empty line, which ends an event; undefined when there is none.
+ *
+ * @param before what came before, as far back as a line's end may reach
+ */
+function afterLastEvent(before: string, bytes: Uint8Array): number | undefined {
+  const at = (place: number): number | undefined =>
+    place < 0 ? before.charCodeAt(before.length + place) : bytes[place];
+  for (const lineEnd of [NEWLINE, RETURN]) {
+    for (let end = bytes.length; end > 0;) {
+      end = bytes.lastIndexOf(lineEnd, end - 1);
+      if (end === -1) break;
+      const isBehindReturn = lineEnd === NEWLINE && at(end - 1) === RETURN;
+      if (at(isBehindReturn ? end - 2 : end - 1) === lineEnd) return bytes.length - end - 1;
+    }
+  }
+  return undefined;
 }
 
 /** How long a server asks to wait, by OpenAI's header or the standard one (seconds or a date), if it does. */

@@ -30,7 +30,7 @@ export function toFault(
 ): RpcError {
   const state = {
     silent: `${to.host} went silent`,
-    endless_line: `${to.host} sent a line without an end`,
+    endless_event: `${to.host} sent an event without an end`,
     cut_off: "the stream was cut off",
     not_a_stream: `${to.host} sent ${readable(hideSecrets(contentType, to.apiKey)) || "no type"}, not an event stream; check baseUrl`,
   }[fault];

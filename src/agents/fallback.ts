@@ -170,6 +170,7 @@ async function* firstThatAnswers<E>(
         model: names.at(-1),
         next,
         code: error.code,
+        reason: error.message,
       });
     }
   }

@@ -53,6 +53,10 @@ export type Backend =
 
 /** Providers that need no configuration. */
 export const BUILT_IN = ["anthropic", "echo", "ollama", "openai"] as const;
+
+/** Of an agent that is a program, the model that it takes itself. */
+export const PROGRAM_MODEL = "default";
+
 const APIS = ["openai-completions", "anthropic-messages", "acp"];
 const OPENAI_URL = "https://api.openai.com/v1";
 const ANTHROPIC_URL = "https://api.anthropic.com";

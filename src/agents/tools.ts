@@ -34,7 +34,10 @@ export interface ToolSet {
 
 /** Where tools come from. */
 export interface ToolSource {
-  /** Starts what has to be started, when it is first asked. Never rejects: what cannot be had is left out and logged. */
+  /**
+   * Starts what has to be started, when it is first asked. Never rejects: what cannot be had is left out and
+   * logged.
+   */
   open(environment: AgentEnvironment): Promise<ToolSet>;
 }
 

@@ -55,20 +55,21 @@ class Conversation {
     const stops: Stop[] = [
       platform.process.onStopSignal((signal) => this.#interrupt(signal)),
       this.#watchConnection(),
-      await this.#questions.follow(this.#sessionKey),
     ];
     try {
-      void this.#read().catch((error: unknown) => this.#left.reject(error));
-      await Promise.race([this.#talk(), this.#left.promise]);
+      const talk = this.#talk((stop) => void stops.push(stop));
+      await Promise.race([talk, this.#left.promise]);
       return EXIT.ok;
     } finally {
       for (const stop of stops) stop();
     }
   }
 
-  async #talk(): Promise<void> {
+  async #talk(onStop: (stop: Stop) => void): Promise<void> {
     const { screen } = this.#parts;
     await this.#greet();
+    void this.#read().catch((error: unknown) => this.#left.reject(error));
+    onStop(await this.#questions.follow(this.#sessionKey));
     this.#prompt();
     for (;;) {
       const line = await this.#typed.take();
@@ -80,7 +81,9 @@ class Conversation {
     }
   }
 
-  /** A line is the answer to a question that is open, else the next message: also one typed during an answer. */
+  /**
+   * A line is the answer to a question that is open, else the next message: also one typed during an answer.
+   */
   async #read(): Promise<void> {
     for await (const line of this.#parts.platform.process.lines()) {
       if (!this.#questions.isAsking) this.#typed.put(line);
@@ -94,14 +97,17 @@ class Conversation {
     const { screen } = this.#parts;
     if (this.#isPrompting && !this.#isPromptCovered) screen.line("");
     else this.#endLine();
-    this.#isPromptCovered = this.#isPrompting;
+    this.#isPromptCovered = true;
     for (const line of lines) screen.line(screen.foreign(line));
     screen.problem(hint);
   }
 
   #uncover(why: string | undefined): void {
-    if (why !== undefined) this.#parts.screen.problem(why);
-    if (this.#isPromptCovered && !this.#questions.isAsking) this.#prompt();
+    if (why !== undefined) {
+      this.#endLine();
+      this.#parts.screen.problem(why);
+    }
+    if (this.#isPrompting && this.#isPromptCovered) this.#prompt();
   }
 
   async #greet(): Promise<void> {
@@ -198,14 +204,15 @@ class Conversation {
 
   #prompt(): void {
     this.#isPrompting = true;
-    this.#isPromptCovered = false;
-    this.#parts.screen.write(this.#parts.screen.bold(PROMPT));
+    // A question wants the next line: the prompt comes back after it.
+    this.#isPromptCovered = this.#questions.isAsking;
+    if (!this.#isPromptCovered) this.#parts.screen.write(this.#parts.screen.bold(PROMPT));
   }
 
   /** A problem, on a line of its own. */
   #say(problem: string): void {
     const { screen } = this.#parts;
-    if (this.#isPrompting) screen.line("");
+    if (this.#isPrompting && !this.#isPromptCovered) screen.line("");
     else this.#endLine();
     screen.problem(problem);
     if (this.#isPrompting) this.#prompt();

@@ -80,7 +80,8 @@ export const STEPS: readonly string[] = [
      tool_calls INTEGER NOT NULL DEFAULT 0,
      checksum TEXT NOT NULL
    ) STRICT;
-   INSERT INTO runs_new (seq, id, session_id, origin, owner, options, status, accepted_at, started_at, ended_at, error, checksum)
+   INSERT INTO runs_new
+     (seq, id, session_id, origin, owner, options, status, accepted_at, started_at, ended_at, error, checksum)
      SELECT seq, id, session_id, 'chat', '', '{}', status, accepted_at, started_at, ended_at, error, '' FROM runs;
    CREATE TABLE messages_new (
      id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -94,7 +95,8 @@ export const STEPS: readonly string[] = [
      reply TEXT,
      checksum TEXT NOT NULL
    ) STRICT;
-   INSERT INTO messages_new (id, session_id, run_seq, role, content, status, ts, idempotency_key, reply, checksum)
+   INSERT INTO messages_new
+     (id, session_id, run_seq, role, content, status, ts, idempotency_key, reply, checksum)
      SELECT m.id, m.session_id, m.run_seq, m.role, m.content, m.status, m.ts,
        CASE m.role WHEN 'user' THEN r.idempotency_key END, CASE m.role WHEN 'user' THEN r.reply END, ''
      FROM messages m JOIN runs r ON r.seq = m.run_seq;
@@ -109,7 +111,8 @@ export const STEPS: readonly string[] = [
    CREATE INDEX runs_session ON runs (session_id, seq);
    CREATE INDEX messages_session ON messages (session_id, id);
    CREATE INDEX messages_run ON messages (run_seq, id);
-   CREATE UNIQUE INDEX messages_key ON messages (session_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+   CREATE UNIQUE INDEX messages_key ON messages (session_id, idempotency_key)
+     WHERE idempotency_key IS NOT NULL;
    CREATE INDEX sessions_label ON sessions (label) WHERE label IS NOT NULL;
    CREATE TABLE images (
      id TEXT PRIMARY KEY,

@@ -145,7 +145,9 @@ class SqliteDatabase implements Database {
     if (this.#connection.isTransaction) this.exec("ROLLBACK");
   }
 
-  /** A full disk has made SQLite roll back by itself; what cannot roll back now is tried again by the next. */
+  /**
+   * A full disk has made SQLite roll back by itself; what cannot roll back now is tried again by the next.
+   */
   #rollbackQuietly(): void {
     try {
       this.#rollback();

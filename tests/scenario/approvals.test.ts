@@ -96,51 +96,83 @@ describe("in a conversation", () => {
     expect(toolAnswers().at(-1)).toBe("hello");
   });
 
-  test("PROBE two terminals", async () => {
+  test("what another terminal has answered is said, and the prompt comes back there", async () => {
     await startGateway();
     const one = await startChat();
     const two = await startChat();
     script("Done.");
     one.type("do it\n");
-    await one.until(QUESTION);
-    await two.until(/Allow it/);
+    // On a line of its own, not behind the prompt.
+    await two.until(/> \r\ncall tool "s__echo"\r\n {2}\{"said":"hello"\}\r\nAllow it\?/);
     two.type("y\n");
-    await one.until(/Done\.\r\n> $/);
-    await Bun.sleep(300);
-    one.type("y\n");
-    await Bun.sleep(1000);
-    console.log(JSON.stringify(one.out())); console.log(JSON.stringify(two.out()));
-    // question, quit
-    script("Done.");
-    one.type("again\n");
-    await Bun.sleep(500);
-    one.type("/quit\n");
-    await Bun.sleep(300);
-    one.type("\u0003");
-    await Bun.sleep(300);
-    console.log(JSON.stringify(one.out())); console.log(JSON.stringify(two.out()));
+    await one.until(/Allow it\?.*\r\nIt was allowed elsewhere\r\nDone\.\r\n> $/);
+    await two.until(/y\r\n> $/);
+    two.type("and you?\n");
+    await two.until(/Heard: and you\?\r\n> $/);
   });
 
-  test("PROBE hang", async () => {
+  test("a question that nobody has answered in time is over, and said to be", async () => {
+    await startGateway({ approvals: { timeoutSeconds: 5 } });
+    const chat = await startChat();
+    script("Then not.");
+    chat.type("do it\n");
+    await chat.until(/Nobody answered in time, which is a no\r\nThen not\.\r\n> $/);
+    chat.type("\u0004");
+    expect(await chat.exited).toBe(0);
+  });
+
+  test("one can leave with a question open, which the next conversation and the command line see", async () => {
     await startGateway();
-    const one = await startChat();
-    script("Done.", "x", "s__hang");
-    one.type("do it\n");
-    await Bun.sleep(1500);
-    const t = performance.now();
-    one.type("\u0003");
-    await one.until(/stopped/);
-    console.log("stop took", performance.now() - t);
-    await Bun.sleep(300);
-    one.type("/retry\n");
-    await Bun.sleep(1000);
-    one.type("/new\n");
-    await Bun.sleep(500);
-    one.type("/new\n");
-    await Bun.sleep(500);
-    one.type("/retry\n");
-    await Bun.sleep(500);
-    console.log(JSON.stringify(one.out()));
-    for (const args of [["approvals","allow"],["approvals","list","x"],["approvals","foo"],["approvals","foo","bar"],["approvals","allow","nope"],["approvals","allow","a","b"],["approvals"],["approvals","list","--all"],["approvals","--all","--json"]]) console.log(args, await gateway(...args));
+    const chat = await startChat();
+    script("Done.");
+    chat.type("do it\n");
+    await chat.until(QUESTION);
+    chat.type("/quit\n");
+    expect(await chat.exited).toBe(0);
+    const next = startProgram(["chat"], { home, terminal: true });
+    await next.until(/\/help shows[^]*Allow it\? .*\r\n$/);
+    const { out } = await gateway("approvals");
+    const [, id = ""] = /^([\w-]{22}) {2}agent:main:main {2}denied in .+ unless/.exec(out) ?? [];
+    expect(out).toContain('\n  call tool "s__echo"\n    {"said":"hello"}\n');
+    expect(await gateway("approvals", "allow", id)).toMatchObject({
+      code: 0,
+      out: 'allow_once: call tool "s__echo"\n',
+    });
+    await next.until(/It was allowed elsewhere\r\n> $/);
+    expect((await gateway("approvals", "deny", id)).err).toContain("it is decided already");
+    expect((await gateway("approvals", "list", "--all")).out).toContain(
+      `${id}  agent:main:main  allow_once by `,
+    );
+  });
+
+  test("Ctrl-C stops a tool that does not end, and the conversation goes on", async () => {
+    await startGateway({ tools: { approve: ["s__hang"] } });
+    const chat = await startChat();
+    script("never said", "hello", "s__hang");
+    chat.type("wait\n");
+    await chat.until(/Allow it\?/);
+    chat.type("y\n");
+    await chat.until(/y\r\n$/);
+    chat.type("\u0003");
+    await chat.until(/The answer was stopped\r\n> $/);
+    chat.type("/retry\n");
+    // What the model would have said after the tool.
+    await chat.until(/never said\r\n> $/);
+    expect(toolAnswers()).toEqual([]);
+  });
+});
+
+test("the command line says how it wants to be called", async () => {
+  const misuse = "Cannot do that with approvals: there are list, and allow, always or deny with an ID";
+  for (const words of [["allow"], ["list", "x"], ["grant"], ["grant", "x"]]) {
+    const { code, out, err } = await gateway("approvals", ...words);
+    expect([code, out, err.split("\n")[0]]).toEqual([2, "", misuse]);
+  }
+  await startGateway();
+  expect(await gateway("approvals")).toEqual({ code: 0, out: "Nothing waits for a yes\n", err: "" });
+  expect(await gateway("approvals", "allow", "none")).toEqual({
+    code: 1,
+    out: "",
+    err: 'Cannot resolve approval "none": there is none\n',
   });
 });

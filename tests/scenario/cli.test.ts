@@ -125,7 +125,8 @@ describe("chat", () => {
     expect((await gateway(["chat", "-m", "echo/echo", "a"])).out).toBe("You said: a\n");
     expect((await gateway(["chat", "b"])).out).toBe("You said: b\n");
     const { code, err } = await gateway(["chat", "-m", "t/other", "c"]);
-    const said = 'Cannot create session "agent:main:main": it exists with other settings\nA session keeps the model';
+    const said =
+      'Cannot create session "agent:main:main": it exists with other settings\nA session keeps the model';
     expect([code, err]).toEqual([1, expect.stringContaining(said)]);
   });
 

@@ -80,7 +80,9 @@ function none(): never {
   throw new Error("there is no caller");
 }
 
-/** What is not known to have arrived is sent again under its key; then new messages, with and without a wait. */
+/**
+ * What is not known to have arrived is sent again under its key; then new messages, with and without a wait.
+ */
 async function talk(caller: Caller, conversation: Conversation, random: Random): Promise<void> {
   const { sessionKey, sent } = conversation;
   for (;;) {

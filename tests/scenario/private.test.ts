@@ -17,7 +17,7 @@ import { BINARY } from "../../scripts/build.ts";
 import { createGatewayClient, GatewayError } from "../../src/client/mod.ts";
 import { createHome, type Gateway, type Home, runBinary, spawn, startGateway } from "../support/binary.ts";
 import { startOpenAiServer } from "../support/openai-server.ts";
-import { listen } from "../support/sdk.ts";
+import { listen, sendMessage } from "../support/sdk.ts";
 
 /** More than the wait for whatever is missing, which says what that was. */
 setDefaultTimeout(30_000);
@@ -108,18 +108,15 @@ describe("files", () => {
   const refused = links("token", "db", "db-wal", "db-shm", "lock").filter(
     ([name, target]) => name !== "gateway.db-wal" || target !== "a file",
   );
-  test.each(refused)(
-    "%s that is a link to %s is not followed, and there is no start",
-    async (name, kind) => {
-      const home = createHome();
-      const { link, isUnchanged } = plant(home, name, kind);
-      const { code, stdout, stderr } = await runBinary(home, ["run", "--port", "0"]);
-      expect([code, stdout]).toEqual([name === "gateway.token" ? 78 : 1, ""]);
-      const what = name === "gateway.token" ? "read file" : "open database";
-      expect(stderr).toBe(`Cannot ${what} "${link}": it is a symbolic link\n`);
-      expect(isUnchanged()).toBe(true);
-    },
-  );
+  test.each(refused)("%s that is a link to %s is not followed, and there is no start", async (name, kind) => {
+    const home = createHome();
+    const { link, isUnchanged } = plant(home, name, kind);
+    const { code, stdout, stderr } = await runBinary(home, ["run", "--port", "0"]);
+    expect([code, stdout]).toEqual([name === "gateway.token" ? 78 : 1, ""]);
+    const what = name === "gateway.token" ? "read file" : "open database";
+    expect(stderr).toBe(`Cannot ${what} "${link}": it is a symbolic link\n`);
+    expect(isUnchanged()).toBe(true);
+  });
 
   test.each(links("json"))(
     "%s that is a link to %s is not followed, and the log says so",
@@ -141,9 +138,8 @@ describe("files", () => {
     const home = createHome();
     const { link, isUnchanged } = plant(home, "gateway.db-wal", "a file");
     const gateway = await startGateway(home);
-    const { movedAside } = (await gateway.logged("there is a log without its database")) as {
-      movedAside: string;
-    };
+    const found = await gateway.logged("there is a log without its database: it was moved aside");
+    const movedAside = String(found["movedAside"]);
     expect(movedAside).toStartWith(link.replace(/-wal$/, ".unreadable-"));
     expect(readlinkSync(movedAside)).toBe(join(home.path, "target"));
     expect(lstatSync(link).isFile()).toBe(true);
@@ -211,7 +207,7 @@ describe("secrets", () => {
       const gateway = await startGateway(home, { args: [...args, "--log-format", format], env: env ?? {} });
       const credential = name === "a password" ? { password: CANARY } : { token: CANARY };
       const person = await listen(gateway, credential);
-      const { runId } = await person.client.call("chat.send", { sessionKey: "main", message: "Hello" });
+      const { runId } = await sendMessage(person.client, { sessionKey: "main", message: "Hello" });
       const { error } = await person.chat(runId, "error");
       expect(error).toMatchObject({
         code: "forbidden",
@@ -302,7 +298,7 @@ describe("secrets", () => {
       );
       let said = "";
       for (let count = 0; count < 13; count += 1) {
-        const { runId } = await person.client.call("chat.send", {
+        const { runId } = await sendMessage(person.client, {
           sessionKey: "main",
           message: `Try ${count}`,
         });

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BINARY } from "../../scripts/build.ts";
-import { createHome, type Gateway, type Home, spawn, startGateway } from "../support/binary.ts";
+import { createHome, type Gateway, type Home, startGateway } from "../support/binary.ts";
 import { type Caller, connectCaller, type Outcome } from "../support/caller.ts";
 import { type Fault, traced } from "../support/strace.ts";
 
@@ -36,9 +36,7 @@ for (const state of ["new", "used"] as const) {
       let failed = 0;
       for (const [n, fault] of all.entries()) {
         if (state === "new") home = createHome();
-        const t0 = performance.now();
         const { hasFailed, life } = await live(home, `life ${n}`, fault);
-        console.log(JSON.stringify(fault), hasFailed, life, Math.round(performance.now() - t0));
         if (state === "new") lives.length = 0;
         lives.push(life);
         if (hasFailed) failed++;
@@ -146,4 +144,3 @@ function checkDisk(home: Home, lives: readonly Life[], fault: Fault): void {
   expect(new Set(kept).size).toBe(kept.length);
   expect(kept.filter((key) => acknowledged.includes(String(key)))).toEqual(acknowledged);
 }
-void spawn;

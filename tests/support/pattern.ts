@@ -30,7 +30,8 @@ export function mismatch(value: unknown, pattern: unknown, at = "$"): string | u
 export function named(value: unknown, pattern: unknown): [name: string, text: string][] {
   const name = typeof pattern === "string" ? TEXT.exec(pattern)?.[1] : undefined;
   if (name !== undefined) return [[name, String(value)]];
-  if (typeof pattern !== "object" || pattern === null || typeof value !== "object" || value === null) return [];
+  if (typeof pattern !== "object" || pattern === null || typeof value !== "object" || value === null)
+    return [];
   // Both fit: what one has under a key, the other has too.
   return Object.entries(pattern).flatMap(([key, inner]) =>
     named((value as Record<string, unknown>)[key], inner),

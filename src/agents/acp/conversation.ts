@@ -1,3 +1,4 @@
+import { PROGRAM_MODEL } from "../providers.ts";
 import type { Connection } from "./connection.ts";
 import { Broken, type Failures, loginWords, shownNames } from "./failures.ts";
 import { acpIdOf } from "./note.ts";
@@ -5,9 +6,6 @@ import { type Fields, fieldsOf, isFields, listOf, textOf } from "./values.ts";
 
 /** What an agent does before it answers may be to start servers of its own. */
 const SETUP_MS = 60_000;
-
-/** A model of this name is whatever the agent takes itself. */
-const DEFAULT_MODEL = "default";
 
 /** The agent's own session, on one connection. */
 export class Conversation {
@@ -43,12 +41,12 @@ export class Conversation {
   /** @throws RpcError `not_found` when the agent offers no such model */
   async useModel(wanted: string, failures: Failures): Promise<void> {
     const models = this.#models;
-    const model = wanted === DEFAULT_MODEL ? models?.current : wanted;
+    const model = wanted === PROGRAM_MODEL ? models?.current : wanted;
     if (model === undefined || model === this.#model) return;
     if (models === undefined) {
       throw failures.of(
         "not_found",
-        `the agent offers no choice of models; "${DEFAULT_MODEL}" is what it takes itself`,
+        `the agent offers no choice of models; "${PROGRAM_MODEL}" is what it takes itself`,
       );
     }
     if (!models.names.includes(model)) {

@@ -16,7 +16,9 @@ interface AgentsParts {
   }>;
 }
 
-/** Who answers the runs. A change of models starts it anew; runs that go on keep the agent they began with. */
+/**
+ * Who answers the runs. A change of models starts it anew; runs that go on keep the agent they began with.
+ */
 export function createAgentsFeature({ begin, agents, models }: AgentsParts): Feature {
   return agentsContract.implement(({ onStop }) => {
     onStop(begin());

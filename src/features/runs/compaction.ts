@@ -42,9 +42,10 @@ const RECENT_SHARE = 0.3;
 /** A window is never all reserve. */
 const RESERVE_SHARE_MAX = 0.25;
 
-const SUMMARISE = `You keep the memory of a conversation between a person and an assistant. Write a summary that lets the
-assistant go on as if it had read everything: what the person wants and likes, facts, names, numbers, decisions, what has
-been done with which result, what is still open. Keep exact values. Write it as notes, without an introduction.`;
+const SUMMARISE = `You keep the memory of a conversation between a person and an assistant. Write a summary
+that lets the assistant go on as if it had read everything: what the person wants and likes, facts, names,
+numbers, decisions, what has been done with which result, what is still open. Keep exact values. Write it as
+notes, without an introduction.`;
 
 /** What a model is given of a session's history, and its summary when that is more than the model reads. */
 export class Contexts {
@@ -123,8 +124,8 @@ export class Contexts {
       let text = session.summary ?? "";
       for (const chunk of chunksOf(older, runtime.contextWindow * CHUNK_SHARE))
         text = await summarise(asked, text, chunk);
-      // A message that waits is older than the answer before it: then that answer is in the summary, and given
-      // once more as it was said.
+      // A message that waits is older than the answer before it: then that answer is in the summary, and
+      // given once more as it was said.
       const newestOlder = Math.max(...older.map(({ messageId }) => messageId));
       const oldestKept = Math.min(waitingId, ...kept.map(({ messageId }) => messageId));
       const contextStart = Math.min(newestOlder, oldestKept - 1);

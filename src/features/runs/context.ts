@@ -35,8 +35,8 @@ const BYTES_PER_TOKEN = 3.5;
 /**
  * The conversation up to a run's question, as its agent should see it.
  *
- * In order of runs, not of time: a question that waits is older than the answer before it. What a run said that
- * is being tried again is left out, and what is damaged.
+ * In order of runs, not of time: a question that waits is older than the answer before it. What a run said
+ * that is being tried again is left out, and what is damaged.
  */
 export function linesOf(rows: readonly SqlRow[], options: LineOptions): Line[] {
   const { run, crypto } = options;

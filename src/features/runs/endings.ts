@@ -40,9 +40,9 @@ export class Endings {
   }
 
   /**
-   * How the run has ended, on disk. A disk that takes nothing is tried again for a while: nothing of an answer
-   * is lost to a full disk that somebody clears. If it goes on refusing, those who wait must hear that, and not
-   * that all is well.
+   * How the run has ended, on disk. A disk that takes nothing is tried again for a while: nothing of an
+   * answer is lost to a full disk that somebody clears. If it goes on refusing, those who wait must hear
+   * that, and not that all is well.
    */
   async keep(run: Run, ending: Ending): Promise<Outcome> {
     const { clock, writer } = this.#ports;

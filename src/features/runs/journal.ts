@@ -237,7 +237,9 @@ export class Journal {
     this.end(run, { status: "interrupted", content: joined(pieces), ts });
   }
 
-  /** From here on the session's context is this text, and what comes after that message; unless it began anew. */
+  /**
+   * From here on the session's context is this text, and what comes after that message; unless it began anew.
+   */
   summarise({ id, sessionId }: SessionIds, summary: string, contextStart: number): void {
     this.#sql.summarise.run(summary, contextStart, id, sessionId, contextStart);
   }

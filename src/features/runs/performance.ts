@@ -42,7 +42,11 @@ export class Performance {
     this.#ports = ports;
   }
 
-  /** Resolves when the agent has said all, or the run has ended meanwhile. @throws RpcError, and what agents throw */
+  /**
+   * Resolves when the agent has said all, or the run has ended meanwhile.
+   *
+   * @throws RpcError, and what agents throw
+   */
   async of(run: Run): Promise<void> {
     const { sessions, runner } = this.#ports;
     const session = sessions.byId(run.sessionDbId);

@@ -12,8 +12,8 @@ interface PiecesPorts {
 }
 
 /**
- * Writes down now and then what running agents have said so far: should the process be killed, that much of the
- * answer is there. All of them in one work, so that it costs one commit each `LIMITS.piecesMs`.
+ * Writes down now and then what running agents have said so far: should the process be killed, that much of
+ * the answer is there. All of them in one work, so that it costs one commit each `LIMITS.piecesMs`.
  */
 export class Pieces {
   readonly #ports: PiecesPorts;

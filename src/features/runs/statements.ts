@@ -8,7 +8,8 @@ export function prepareStatements(db: Database) {
 function prepareWrites(db: Database) {
   return {
     insertRun: db.prepare(
-      `INSERT INTO runs (id, session_id, origin, owner, options, status, accepted_at, started_at, retry_of, checksum)
+      `INSERT INTO runs
+         (id, session_id, origin, owner, options, status, accepted_at, started_at, retry_of, checksum)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertMessage: db.prepare(

@@ -62,7 +62,7 @@ test("the configured models and those that the servers list, each once", async (
       ],
     },
     anthropic: { api: "anthropic-messages", baseUrl: `${claude.url}/v1`, apiKey: "a" },
-    code: { api: "acp", command: ["agent"], models: [{ id: "default" }] },
+    code: { api: "acp", command: ["agent"], models: [{ id: "large", name: "Large" }] },
   };
   const { models, failed } = await catalogOf(providers).listModels();
   expect(failed).toEqual([]);
@@ -74,7 +74,8 @@ test("the configured models and those that the servers list, each once", async (
       contextWindow: 1_000_000,
       isConfigured: false,
     },
-    { id: "code/default", name: "default", provider: "code", isConfigured: true },
+    { id: "code/default", name: "default", provider: "code", isConfigured: false },
+    { id: "code/large", name: "Large", provider: "code", isConfigured: true },
     ECHO,
     { id: "home/hidden", name: "hidden", provider: "home", contextWindow: 9, isConfigured: true },
     {

@@ -50,20 +50,40 @@ function endless(bytes: Uint8Array): { body: ReadableStream<Uint8Array>; taken: 
   return { body, taken: () => taken };
 }
 
-test("a line without an end is given up, many lines are not", async () => {
+test("a line without an end is given up, and lines of which none ends an event", async () => {
   const line = endless(new Uint8Array(MIB).fill(0x61));
   const long = exchangeOver(async () => new Response(line.body));
   const reader = (await long.fetch("http://127.0.0.1/")).body?.getReader();
   while (!long.signal.aborted) await reader?.read();
-  expect(long.fault).toBe("endless_line");
+  expect(long.fault).toBe("endless_event");
   expect(line.taken()).toBeLessThanOrEqual(12 * MIB);
 
-  const lines = endless(new TextEncoder().encode(`${"a".repeat(MIB - 1)}\n`));
+  const lines = endless(new TextEncoder().encode(`data: ${"a".repeat(MIB)}\n`));
   const many = exchangeOver(async () => new Response(lines.body));
   const next = (await many.fetch("http://127.0.0.1/")).body?.getReader();
-  for (let turn = 0; turn < 20; turn += 1) await next?.read();
-  expect(many.fault).toBeUndefined();
-  many.stop();
+  while (!many.signal.aborted) await next?.read();
+  expect(many.fault).toBe("endless_event");
+  expect(lines.taken()).toBeLessThanOrEqual(12 * MIB);
+});
+
+test.each([
+  ["two newlines", ["\n\n"]],
+  ["newlines in two pieces", ["\n", "\n"]],
+  ["both characters", ["\r\n\r\n"]],
+  ["both characters, each in a piece", ["\r", "\n", "\r", "\n"]],
+  ["returns", ["\r\r"]],
+  ["returns in two pieces", ["\r", "\r"]],
+])("many events are not too many: %s", async (_, ends) => {
+  const pieces = [`data: ${"a".repeat(MIB)}`, ...ends].map((piece) => new TextEncoder().encode(piece));
+  let sent = 0;
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(pieces[sent++ % pieces.length] ?? new Uint8Array()),
+  });
+  const exchange = exchangeOver(async () => new Response(body));
+  const reader = (await exchange.fetch("http://127.0.0.1/")).body?.getReader();
+  while (sent < 20 * pieces.length) await reader?.read();
+  expect(exchange.fault).toBeUndefined();
+  exchange.stop();
 });
 
 test("of an endless error only the start is read", async () => {

@@ -158,11 +158,7 @@ describe("other ends", () => {
       "aborted",
       "The answer was stopped: another message took its place",
     ],
-    [
-      { state: "aborted", reason: "reset" },
-      "aborted",
-      "The answer was stopped: the session begins anew",
-    ],
+    [{ state: "aborted", reason: "reset" }, "aborted", "The answer was stopped: the session begins anew"],
   ] as const)("%p", async (event, status, problem) => {
     const { run } = await begin(speaking((line) => chat(line, { ...event, message: message("Part") })));
     expect(await run.end).toMatchObject({ status, problem });

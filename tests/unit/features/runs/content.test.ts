@@ -89,7 +89,7 @@ describe("pictures", () => {
       { role: "user", parts: [{ type: "text", text: "what is it" }, shown, shown] },
     ]);
     const [, image] = history("a")[0]?.content ?? [];
-    expect(image).toMatchObject({ type: "image", mimeType: "image/png", bytes: 9 });
+    expect(image).toMatchObject({ type: "image", mimeType: "image/png", bytes: 8 });
     const id = image?.type === "image" ? image.id : "";
     const { result } = await call("chat.image", { sessionKey: "a", id });
     expect(result).toEqual({ mimeType: "image/png", data: png.content });

@@ -24,7 +24,8 @@ describe("history", () => {
       const found: string[][] = [];
       for (let cursor: object = first; ;) {
         const { result } = await call("chat.history", { sessionKey: "a", limit: 7, ...cursor });
-        const ids = (result?.["messages"] as { id: string }[]).map(({ id }) => id);
+        const { messages } = result as { messages: { id: string }[] };
+        const ids = messages.map(({ id }) => id);
         found.push(ids);
         const next = result?.[from];
         if (next === undefined) return (from === "before" ? found.reverse() : found).flat();
@@ -43,7 +44,7 @@ describe("history", () => {
     await send("a", "/new after");
     const texts = async (more: object) => {
       const { result } = await call("chat.history", { sessionKey: "a", ...more });
-      const messages = result?.["messages"] as { content: { text: string }[] }[];
+      const { messages } = result as { messages: { content: { text: string }[] }[] };
       return messages.map(({ content }) => content[0]?.text);
     };
     expect(await texts({})).toEqual(["after"]);

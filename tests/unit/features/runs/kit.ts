@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { rootSchema } from "../../../../src/config/schema.ts";
 import { type Scope, SCOPES } from "../../../../src/contract/define.ts";
 import { createRunsFeature } from "../../../../src/features/runs/feature.ts";
-import { runsContract } from "../../../../src/features/runs/contract.ts";
+import { type Message, runsContract } from "../../../../src/features/runs/contract.ts";
 import { Journal } from "../../../../src/features/runs/journal.ts";
 import { Runs, type Sent } from "../../../../src/features/runs/runs.ts";
 import { sessionsContract } from "../../../../src/features/sessions/contract.ts";
@@ -62,7 +62,7 @@ export function refusable(db: Database) {
 
 /** The next turn of the loop: the writer has committed what was given before. */
 export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, 0));
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 const events: Record<string, { data: { safeParse(value: unknown): { error?: unknown } } }> = {
@@ -94,8 +94,8 @@ export function setupRuns(options: Options = {}) {
   }) as unknown as EnvironmentConfig;
   const commitTimers: Timers = {
     after: (_ms, work) => {
-      const timer = setTimeout(work, 0);
-      return () => clearTimeout(timer);
+      const immediate = setImmediate(work);
+      return () => clearImmediate(immediate);
     },
     every: time.timers.every,
   };
@@ -225,21 +225,13 @@ export function setupRuns(options: Options = {}) {
 
 export type Kit = ReturnType<typeof setupRuns>;
 
-type Part = {
-  readonly type: string;
-  readonly text?: string;
-  readonly name?: string;
-  readonly result?: string;
-};
-
 /** One line each: `user: hello`, `assistant: half an ans (aborted)`. */
-export function lines(
-  messages: readonly { role: string; content: readonly Part[]; status?: string | undefined }[],
-): string[] {
+export function lines(messages: readonly Message[]): string[] {
   return messages.map(({ role, content, status }) => {
     const said = content.map((part) => {
       if (part.type === "tool_call") return `[${part.name}: ${part.result ?? "cut off"}]`;
-      return part.type === "thinking" ? `<${part.text}>` : (part.text ?? `[${part.type}]`);
+      if (part.type === "image") return "[image]";
+      return part.type === "thinking" ? `<${part.text}>` : part.text;
     });
     return `${role}: ${said.join(" ")}${status === undefined ? "" : ` (${status})`}`;
   });

@@ -198,6 +198,20 @@ describe("steer", () => {
     expect(await failure(send("a", "too many"))).toMatchObject({ code: "busy" });
   });
 
+  test("also when it went to one that waited", async () => {
+    const { send, agent, answer, settings, runs } = setupRuns({ mode: "steer", activeMax: 1 });
+    await send("a", "one");
+    const turn = await agent.started(1);
+    await send("b", "takes the room");
+    for (let n = 0; n < 10; n++) await send("a", `s${n}`);
+    await settings("a", { queueMode: "followup" });
+    await send("a", "own");
+    await answer(turn, "first");
+    expect(runs.list("a")).toHaveLength(1);
+    for (let n = 0; n < 9; n++) expect((await send("a", `f${n}`)).status).toBe("queued");
+    expect(await failure(send("a", "too many"))).toMatchObject({ code: "busy" });
+  });
+
   test("after a stop by request what was not taken is answered by nobody, after a failure it is", async () => {
     const { send, agent, runs, wait } = setupRuns({ mode: "steer" });
     const first = await send("a", "one");
