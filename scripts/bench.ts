@@ -20,6 +20,7 @@ import {
   watchReloads,
 } from "../tests/bench/measures.ts";
 import { sessionRows } from "../tests/bench/sessions.ts";
+import { storageRows } from "../tests/bench/storage.ts";
 import { streamingRows } from "../tests/bench/streaming.ts";
 
 const ROUNDS = Number(process.argv[process.argv.indexOf("--rounds") + 1] ?? "") || 5;
@@ -249,6 +250,7 @@ try {
   const streaming = { stateDir: newStateDir(), token: TOKEN, port: await freePort(), rounds };
   rows.push(...(await streamingRows(streaming)));
   rows.push(...(await sessionRows(rounds, newStateDir(), TOKEN)));
+  rows.push(...(await storageRows(rounds, newStateDir(), TOKEN)));
   await startRows();
   console.log(table(rows));
 } finally {

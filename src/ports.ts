@@ -212,9 +212,9 @@ export type SqlValue = string | number | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 
 /**
- * What SQLite could not do. `full`: no room on the disk. `io`: the disk answered with an error. `busy`:
- * another program holds the lock. `corrupt`, `not_a_database`: what is in the file cannot be read. `other`:
- * the statement itself is refused (a constraint, a mistake in it), or what has none of these names.
+ * What SQLite could not do. `full`: no room on the disk. `io`: the disk answered with an error, or does not let
+ * us. `busy`: another program holds the lock. `corrupt`, `not_a_database`: what is in the file cannot be read.
+ * `other`: the statement itself is refused (a constraint, a mistake in it), or what has none of these names.
  */
 export type DatabaseErrorKind = "full" | "io" | "busy" | "corrupt" | "not_a_database" | "other";
 

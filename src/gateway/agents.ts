@@ -60,7 +60,8 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
 
   /** A model that nobody can open is told now, not to whoever sends the first message. */
   function check(): void {
-    for (const model of toModels(store.current().agents.defaults.model)) {
+    const { defaults, list } = store.current().agents;
+    for (const model of new Set([defaults, ...list].flatMap((agent) => toModels(agent.model)))) {
       try {
         if (splitModel(model).provider !== "echo") toBackend(model, store.current(), store.environment());
       } catch (error) {
@@ -73,7 +74,8 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
   }
 
   async function look(): Promise<void> {
-    if (isConfigured()) return check();
+    check();
+    if (isConfigured()) return;
     const mine = begun;
     const { model, line } = await mine.detect();
     mine.found = model;

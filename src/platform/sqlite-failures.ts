@@ -5,16 +5,18 @@ import { DatabaseError, type DatabaseErrorKind } from "../ports.ts";
 const KINDS: Readonly<Record<number, DatabaseErrorKind>> = {
   5: "busy",
   6: "busy",
+  8: "io",
   10: "io",
   11: "corrupt",
   13: "full",
+  14: "io",
   26: "not_a_database",
 };
 
 /** SQLite's own sentences, for Deno, which gives no code with what `exec` and opening throw. */
 const SENTENCES: readonly (readonly [RegExp, DatabaseErrorKind])[] = [
   [/^database or disk is full/, "full"],
-  [/^disk I\/O error/, "io"],
+  [/^(disk I\/O error|unable to open database file|attempt to write a readonly database)/, "io"],
   [/^database (table )?is locked/, "busy"],
   [/^(database disk image is malformed|malformed database schema)/, "corrupt"],
   [/^file is not a database/, "not_a_database"],

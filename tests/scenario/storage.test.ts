@@ -36,7 +36,9 @@ for (const state of ["new", "used"] as const) {
       let failed = 0;
       for (const [n, fault] of all.entries()) {
         if (state === "new") home = createHome();
-        const { hasFailed, life } = await live(home, `life ${n}`, fault);
+        const { hasFailed, life } = await live(home, `life ${n}`, fault).catch((error: unknown) => {
+          throw new Error(`with ${JSON.stringify(fault)}`, { cause: error });
+        });
         if (state === "new") lives.length = 0;
         lives.push(life);
         if (hasFailed) failed++;

@@ -104,12 +104,19 @@ const WAYS: Readonly<Record<string, (method: string, id: number) => boolean | vo
     finish = () => end(id);
     return true;
   },
+  "begins once": (method, id) => {
+    if (method !== "session/new") return false;
+    begun += 1;
+    return begun > 1 ? true : answer(method, id);
+  },
   "wrong version": (method, id) => {
     if (method !== "initialize") return false;
     send({ id, result: { protocolVersion: 99 } });
     return true;
   },
 };
+
+let begun = 0;
 
 /** Answers to what it asked, in order; when all have come, `finish` is called. */
 let finish = (): void => {};

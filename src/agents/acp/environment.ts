@@ -1,8 +1,16 @@
 import type { AgentEnvironment } from "../../ports.ts";
 import type { Env } from "../providers.ts";
 
-/** What any program needs to find itself on a machine. The gateway's own secrets are in none of them. */
-const PASSED_ON = /^(?:PATH|HOME|USER|LANG|LC_[A-Z]+|TERM|TMPDIR|XDG_[A-Z_]+)$/;
+/**
+ * What any program needs to find itself on a machine, and its way out of it: the same as servers of tools get.
+ * The gateway's own secrets are in none of them.
+ */
+const PASSED_ON = new RegExp(
+  [
+    "^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TERM|TMPDIR|XDG_[A-Z_]+",
+    "HTTPS?_PROXY|NO_PROXY|https?_proxy|no_proxy|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS)$",
+  ].join("|"),
+);
 
 const SECRET_NAME = /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|AUTH/i;
 

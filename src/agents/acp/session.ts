@@ -148,11 +148,11 @@ export class AcpSession implements Holder {
     // Words beside the conversation are no part of it.
     const { workspace } = this.#options.environment;
     const isPlain = turn.isPlain === true;
-    const conversation = isPlain
-      ? await Conversation.open(connection, { known: undefined, workspace, failures })
-      : main;
     const cancelled = this.#watchCancel(connection, signal);
     try {
+      const conversation = isPlain
+        ? await Conversation.open(connection, { known: undefined, workspace, failures })
+        : main;
       await conversation.useModel(splitModel(failures.ref).model, failures);
       if (signal.aborted) return;
       const onBegun = (): void => (isPlain ? undefined : this.#remember(conversation, turn));
@@ -185,6 +185,8 @@ export class AcpSession implements Holder {
   }
 
   #start(failures: Failures): Promise<Conversation> {
+    // While this prompt waited for the end of the one before it.
+    if (this.#isStopped) throw failures.of("unavailable", "its session was closed");
     const { waitMs } = this.#starts;
     if (waitMs !== undefined) {
       throw failures.of("busy", `it has failed to start several times: ${this.#starts.why}`, waitMs);

@@ -7,11 +7,17 @@ const TOOLS_MAX = 1_000;
 
 const ID_CHARS_MAX = 200;
 
-type ToolState = { name: string; rawInput: unknown; shown: string; isStarted: boolean; isDone: boolean };
+/** Tools whose arguments are waited for: past it those that wait are shown as they are. */
+const PENDING_MAX = 16;
+
+/** `args` is JSON text, bounded, and let go of when it has been shown. */
+type ToolState = { name: string; args: string; shown: string; isStarted: boolean; isDone: boolean };
 
 /** Turns the updates of one prompt into events. */
 export class Updates {
   readonly #tools = new Map<string, ToolState>();
+  /** Those of them that are not shown yet. */
+  readonly #pending = new Set<string>();
 
   /** The events of one update; none for what we show nothing of. */
   take(update: Fields): AgentEvent[] {
@@ -51,30 +57,37 @@ export class Updates {
     if (id === undefined || id === "" || id.length > ID_CHARS_MAX) return [];
     const tool = this.#tools.get(id) ?? this.#add(id, update);
     if (tool === undefined || tool.isDone) return [];
-    if (update["rawInput"] !== undefined && !tool.isStarted) tool.rawInput = update["rawInput"];
+    if (update["rawInput"] !== undefined && !tool.isStarted) tool.args = jsonOf(update["rawInput"]);
     const status = update["status"];
     // Its arguments may still be on their way: the next word of the agent shows it at the latest.
-    if (status === "pending") return [];
-    return [...start(id, tool), ...progress(id, tool, update)];
+    if (status === "pending") return this.#pending.size > PENDING_MAX ? this.#startPending() : [];
+    return [...this.#start(id, tool), ...progress(id, tool, update)];
   }
 
   #add(id: string, update: Fields): ToolState | undefined {
     if (this.#tools.size >= TOOLS_MAX) return undefined;
     const name = textOf(update["name"]) ?? textOf(update["title"]) ?? textOf(update["kind"]) ?? "tool";
-    const tool = { name: oneLine(name), rawInput: undefined, shown: "", isStarted: false, isDone: false };
+    const tool = { name: oneLine(name), args: "{}", shown: "", isStarted: false, isDone: false };
     this.#tools.set(id, tool);
+    this.#pending.add(id);
     return tool;
   }
 
   #startPending(): AgentEvent[] {
-    return [...this.#tools].flatMap(([id, tool]) => start(id, tool));
+    return [...this.#pending].flatMap((id) => {
+      const tool = this.#tools.get(id);
+      return tool === undefined ? [] : this.#start(id, tool);
+    });
   }
-}
 
-function start(id: string, tool: ToolState): AgentEvent[] {
-  if (tool.isStarted) return [];
-  tool.isStarted = true;
-  return [{ type: "tool_start", id, name: tool.name, args: jsonOf(tool.rawInput) }];
+  #start(id: string, tool: ToolState): AgentEvent[] {
+    if (tool.isStarted) return [];
+    tool.isStarted = true;
+    this.#pending.delete(id);
+    const { name, args } = tool;
+    tool.args = "";
+    return [{ type: "tool_start", id, name, args }];
+  }
 }
 
 function progress(id: string, tool: ToolState, update: Fields): AgentEvent[] {

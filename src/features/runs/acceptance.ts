@@ -120,9 +120,10 @@ export class Acceptance {
     if (isStopping()) throw stopping(asked.sessionKey);
     const { session, created, wasReset } = sessions.admit(asked.sessionKey, asked.session ?? {}, ts);
     const lane = lanes.of(session.id);
-    const isOpen = asked.origin === "chat" && asked.options.timeoutMs === undefined;
+    const isChat = asked.origin === "chat";
+    const coming = { isChat, isOpen: isChat && asked.options.timeoutMs === undefined };
     const waiting = lane.reduce((sum, run) => sum + waitingIn(run), 0);
-    const place = this.#placeOf(session, lane, isOpen);
+    const place = this.#placeOf(session, lane, coming);
     if (waiting >= LIMITS.runsQueuedPerSessionMax) throw tooManyWait(session.key);
 
     const { origin, owner, options } = asked;
@@ -143,14 +144,18 @@ export class Acceptance {
     return { ...this.#answer(run, session), status, created, wasReset, interrupts: interruptedBy(place) };
   }
 
-  #placeOf(session: StoredSession, lane: readonly Run[], isOpen: boolean): Place<Run> {
+  #placeOf(
+    session: StoredSession,
+    lane: readonly Run[],
+    coming: { readonly isChat: boolean; readonly isOpen: boolean },
+  ): Place<Run> {
     const { queueMode } = this.#ports.environmentOf(session);
     const waiting = lane.map((run) => ({
       run,
       isRunning: run.startedAt !== undefined && !run.isEnded,
       isOpen: run.isOpen && !run.isEnded,
     }));
-    const place = placeOf(queueMode, waiting, isOpen);
+    const place = placeOf(queueMode, waiting, coming);
     if (place.kind !== "own") return { kind: place.kind, run: place.run.run };
     return place.interrupts ? { kind: "own", interrupts: place.interrupts.run } : { kind: "own" };
   }

@@ -14,11 +14,23 @@ export type Place<R> =
   | { readonly kind: "joins"; readonly run: R }
   | { readonly kind: "steers"; readonly run: R };
 
+/** As much of a message. */
+interface Coming {
+  /** A person wrote it. */
+  readonly isChat: boolean;
+  /** It has nothing of its own that a run of others could not give it. */
+  readonly isOpen: boolean;
+}
+
 /** @param lane the runs of the session, the first one runs or is next */
-export function placeOf<R extends Waiting>(mode: QueueMode, lane: readonly R[], isOpen: boolean): Place<R> {
+export function placeOf<R extends Waiting>(
+  mode: QueueMode,
+  lane: readonly R[],
+  { isChat, isOpen }: Coming,
+): Place<R> {
   const running = lane.find((run) => run.isRunning);
-  if (mode === "followup" || !isOpen) return { kind: "own" };
-  if (mode === "interrupt") return running ? { kind: "own", interrupts: running } : { kind: "own" };
+  if (mode === "interrupt" && isChat && running) return { kind: "own", interrupts: running };
+  if (mode === "followup" || mode === "interrupt" || !isOpen) return { kind: "own" };
   // Behind what waits already: messages keep their order.
   const last = lane.at(-1);
   if (last && last !== running) return last.isOpen ? { kind: "joins", run: last } : { kind: "own" };

@@ -2,11 +2,11 @@ import { messageOf, RpcError } from "../../contract/errors.ts";
 import type { Caller } from "../../feature.ts";
 import type { Clock, Log } from "../../ports.ts";
 import type { SessionsParts } from "./feature.ts";
-import type { SearchIndex } from "./search-index.ts";
+import type { Remains } from "./remains.ts";
 import type { StoredSession } from "./stored.ts";
 
 type EndParts = Omit<SessionsParts, "compact" | "db"> & {
-  readonly index: SearchIndex;
+  readonly remains: Remains;
   readonly log: Pick<Log, "warn">;
 };
 
@@ -46,7 +46,7 @@ export class SessionEnds {
    * @throws RpcError `conflict` for the main session of an agent, `busy` when messages keep coming
    */
   async delete(given: string, by: Caller): Promise<boolean> {
-    const { sessions, index } = this.#parts;
+    const { sessions, remains } = this.#parts;
     const key = sessions.canonical(given);
     if (sessions.isMain(key)) {
       throw new RpcError(
@@ -56,14 +56,11 @@ export class SessionEnds {
     }
     const session = sessions.find(key);
     if (!session) return false;
-    await this.#quietly({ session, by, why: "deleted" }, () => {
-      index.noteDeletedIn(session.id);
-      sessions.removeIn(session.id);
-    });
+    await this.#quietly({ session, by, why: "deleted" }, () => sessions.buryIn(session.id));
     sessions.announce(key, "deleted");
     await this.#letGo(key);
     // It is not found any more. What a stop cuts off goes on with the next deletion or start.
-    index.forgetDeleted().catch((error: unknown) => this.#warn("index of a session stays", key, error));
+    remains.clear().catch((error: unknown) => this.#warn("messages of a deleted session stay", key, error));
     return true;
   }
 

@@ -6,6 +6,7 @@ import { sessionsContract } from "./contract.ts";
 import { SessionEnds } from "./ends.ts";
 import { SessionList } from "./list.ts";
 import { Previews } from "./preview.ts";
+import { Remains } from "./remains.ts";
 import { resolveSession } from "./resolve.ts";
 import { SearchIndex } from "./search-index.ts";
 import { MessageSearch } from "./search.ts";
@@ -34,11 +35,14 @@ export function createSessionsFeature(parts: SessionsParts): Feature {
     const index = new SearchIndex(db, writer);
     const search = new MessageSearch(db, index);
     const transfer = new Transfer({ db, writer, crypto, sessions });
-    const ends = new SessionEnds({ ...parts, index, log });
+    const remains = new Remains({ db, writer, index });
+    const ends = new SessionEnds({ ...parts, remains, log });
     // What the last stop cut off.
-    index
-      .forgetDeleted()
-      .catch((error: unknown) => log.warn("index not cleaned", { reason: messageOf(error) }));
+    remains
+      .clear()
+      .catch((error: unknown) =>
+        log.warn("messages of deleted sessions stay", { reason: messageOf(error) }),
+      );
     const known = (key: string, verb: string): StoredSession => {
       const session = sessions.find(key);
       if (session) return session;

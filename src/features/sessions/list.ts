@@ -1,7 +1,7 @@
 import { RpcError } from "../../contract/errors.ts";
 import type { Database, SqlRow, SqlValue } from "../../ports.ts";
 import { kindOf, type SessionKind } from "./keys.ts";
-import { SHOWN_COLUMNS, type Shown, toShown } from "./stored.ts";
+import { IS_THERE, SHOWN_COLUMNS, type Shown, toShown } from "./stored.ts";
 
 export interface SessionFilter {
   readonly limit: number;
@@ -92,7 +92,7 @@ function conditions(filter: SessionFilter, nowMs: number): SqlValue[] {
   return [like, like, like, like, like, agentId, agentId, label, label, since, since];
 }
 
-const WANTED = `(? IS NULL OR key LIKE ? ESCAPE '\\' OR label LIKE ? ESCAPE '\\' OR title LIKE ? ESCAPE '\\'
+const WANTED = `${IS_THERE} AND (? IS NULL OR key LIKE ? ESCAPE '\\' OR label LIKE ? ESCAPE '\\' OR title LIKE ? ESCAPE '\\'
     OR preview LIKE ? ESCAPE '\\')
   AND (? IS NULL OR agent_id = ?) AND (? IS NULL OR label = ?) AND (? IS NULL OR updated_at >= ?)`;
 

@@ -2,6 +2,7 @@ import { RpcError } from "../../contract/errors.ts";
 import type { Database, SqlRow } from "../../ports.ts";
 import { type SearchIndex, withinBytes } from "./search-index.ts";
 import { type SearchWords, snippetOf, toSearchWords } from "./search-words.ts";
+import { IS_THERE } from "./stored.ts";
 import { storedText } from "./text.ts";
 
 export interface SearchRequest {
@@ -65,8 +66,9 @@ function toId(cursor: string | undefined): number {
 function prepare(db: Database) {
   return {
     find: db.prepare(
-      `SELECT m.id, m.role, m.ts, s.key, octet_length(m.content) AS bytes
-       FROM messages_fts JOIN messages m ON m.id = messages_fts.rowid JOIN sessions s ON s.id = m.session_id
+      `SELECT m.id, m.role, m.ts, sessions.key, octet_length(m.content) AS bytes
+       FROM messages_fts JOIN messages m ON m.id = messages_fts.rowid
+       JOIN sessions ON sessions.id = m.session_id AND ${IS_THERE}
        WHERE messages_fts MATCH ? AND messages_fts.rowid < ? AND (? IS NULL OR m.session_id = ?)
        ORDER BY messages_fts.rowid DESC LIMIT ?`,
     ),

@@ -125,8 +125,11 @@ export class Sessions {
     return this.#afterWrite(session.id);
   }
 
-  removeIn(id: string): void {
-    this.#sql.remove.run(id);
+  /** From here on there is no such session; its messages are for {@link Remains} to take away. */
+  buryIn(id: string): void {
+    this.#sql.dropApprovals.run(id);
+    this.#sql.dropRules.run(id);
+    this.#sql.bury.run(id);
   }
 
   /** Tells clients how the session is now. */

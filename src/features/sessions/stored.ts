@@ -34,13 +34,19 @@ export interface StoredSession {
 /** What a list shows of a session: nothing that may be long. */
 export type Shown = Omit<StoredSession, "settings" | "historyStart" | "contextStart" | "summary" | "note">;
 
+/**
+ * Not deleted: keys have no control characters, and the row of a deleted session has one for as long as there
+ * are messages to take away. The `+` keeps SQLite from taking the index of keys for the order of a list.
+ */
+export const IS_THERE = "+sessions.key >= ' '";
+
 export type SessionStatements = ReturnType<typeof prepareSessions>;
 
 export function prepareSessions(db: Database) {
   return {
-    count: db.prepare("SELECT count(*) AS n FROM sessions"),
+    count: db.prepare(`SELECT count(*) AS n FROM sessions WHERE ${IS_THERE}`),
     find: db.prepare("SELECT * FROM sessions WHERE key = ?"),
-    byId: db.prepare("SELECT * FROM sessions WHERE id = ?"),
+    byId: db.prepare(`SELECT * FROM sessions WHERE id = ? AND ${IS_THERE}`),
     bySessionId: db.prepare("SELECT * FROM sessions WHERE session_id = ?"),
     byLabel: db.prepare("SELECT * FROM sessions WHERE label = ?"),
     insert: db.prepare(
@@ -53,7 +59,12 @@ export function prepareSessions(db: Database) {
        context_tokens = 0, summary = NULL, note = NULL, title = NULL, preview = NULL WHERE id = ?`,
     ),
     patch: db.prepare("UPDATE sessions SET agent_id = ?, label = ?, model = ?, settings = ? WHERE id = ?"),
-    remove: db.prepare("DELETE FROM sessions WHERE id = ?"),
+    bury: db.prepare(
+      `UPDATE sessions SET key = char(1) || id, session_id = '', label = NULL, model = NULL, settings = '{}',
+       title = NULL, preview = NULL, summary = NULL, note = NULL WHERE id = ?`,
+    ),
+    dropApprovals: db.prepare("DELETE FROM approvals WHERE session_id = ?"),
+    dropRules: db.prepare("DELETE FROM approval_rules WHERE session_id = ?"),
   };
 }
 

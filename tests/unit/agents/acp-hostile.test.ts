@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 
+import { Updates } from "../../../src/agents/acp/updates.ts";
 import type { AgentTurn } from "../../../src/ports.ts";
 import { createFakeTime } from "../../support/time.ts";
 import { acpAgents, acpEnvironment, attentiveTurn, hostile, stopAgents } from "./acp-kit.ts";
@@ -61,6 +62,39 @@ test("an agent that never answers is given half a minute", async () => {
     'Cannot use model "agent/default": it did not answer "initialize" in 30 s',
   );
   await programs[0]?.ended;
+});
+
+test("an agent that does not begin what is asked beside the conversation is ended after an abort", async () => {
+  const time = createFakeTime();
+  const { agents, programs } = acpAgents({ timers: time.timers });
+  const runtime = await agents.open("agent/default", hostile("begins once"), acpEnvironment());
+  await listen(runtime);
+  const abort = new AbortController();
+  const pending = time.pending();
+  const heard = listen(runtime, { ...turnOf("sum up"), isPlain: true }, abort.signal);
+  while (time.pending() === pending) await Bun.sleep(1);
+  abort.abort();
+  await heard;
+  time.advance(5_000);
+  expect(await programs[0]?.ended).toBeDefined();
+});
+
+test("tools whose arguments are not told yet are shown when there are too many, each once", () => {
+  const updates = new Updates();
+  const take = (count: number, status = "pending") =>
+    updates.take({
+      sessionUpdate: "tool_call",
+      toolCallId: `t${count}`,
+      title: "read",
+      status,
+      rawInput: count,
+    });
+  const shown = Array.from({ length: 17 }, (_, count) => take(count));
+  expect(shown.slice(0, 16).flat()).toEqual([]);
+  expect(shown[16]).toHaveLength(17);
+  expect(shown[16]?.[3]).toEqual({ type: "tool_start", id: "t3", name: "read", args: "3" });
+  expect(take(3, "in_progress")).toEqual([]);
+  expect(updates.end({ stopReason: "end_turn" })).toEqual([{ type: "end", reason: "stop" }]);
 });
 
 test("a program that cannot be started says why, and is left alone after three times", async () => {

@@ -142,6 +142,18 @@ test("an agent that does not hear that it is to stop is ended after five seconds
   await programs[0]?.ended;
 });
 
+test("closing a session that waits for such an agent to end starts no other", async () => {
+  const { agents, programs } = acpAgents();
+  const environment = acpEnvironment();
+  const runtime = await agents.open("agent/default", faithful(), environment);
+  const abort = new AbortController();
+  for await (const _ of runtime.prompt(turnOf("deaf"), abort.signal)) abort.abort();
+  const next = listen(runtime, turnOf("say anew"));
+  await agents.close(environment.sessionKey);
+  expect(faultOf((await next).error).message).toContain("its session was closed");
+  expect(programs).toHaveLength(1);
+});
+
 test("a crash is told with the last complaint, secrets taken out; the next prompt starts it anew", async () => {
   const { agents, programs, log } = acpAgents();
   const provider = { ...faithful(), env: { AGENT_KEY: "sk-very-secret-0123" } };
@@ -218,7 +230,14 @@ test("images go where they are taken, and are refused in words where not", async
 });
 
 test("the program has its workspace, its environment and nothing of ours", async () => {
-  const ours = { PATH: process.env["PATH"], HOME: "/home/nobody", LC_ALL: "C", OPENAI_API_KEY: "sk-ours" };
+  const ours = {
+    PATH: process.env["PATH"],
+    HOME: "/home/nobody",
+    LC_ALL: "C",
+    OPENAI_API_KEY: "sk-ours",
+    SHELL: "/bin/sh",
+    https_proxy: "http://10.0.0.1:3128",
+  };
   const { agents } = acpAgents({ env: ours });
   const environment = acpEnvironment({ env: { PROJECT: "x" } });
   const provider = { ...faithful(), env: { AGENT_KEY: "key", LC_ALL: "de" } };
@@ -229,6 +248,8 @@ test("the program has its workspace, its environment and nothing of ours", async
   for (const [name, value] of Object.entries({
     HOME: "/home/nobody",
     LC_ALL: "de",
+    SHELL: "/bin/sh",
+    https_proxy: "http://10.0.0.1:3128",
     AGENT_KEY: "key",
     PROJECT: "x",
   }))

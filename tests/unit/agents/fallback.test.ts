@@ -90,7 +90,7 @@ test.each(["unavailable", "busy", "not_found", "forbidden"] as const)(
       {
         level: "warn",
         message: "model failed, trying the next",
-        fields: { run: "run-1", model: "a/1", next: "b/2", code },
+        fields: { run: "run-1", model: "a/1", next: "b/2", code, reason: `Cannot use model "a/1": ${code}` },
       },
     ]);
   },

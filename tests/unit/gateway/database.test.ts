@@ -233,7 +233,7 @@ test("what is no file, and one that another program holds, end the start and mov
   other.exec("BEGIN EXCLUSIVE");
   expect(await held.failure()).toMatchObject({
     exitCode: 1,
-    message: `Cannot prepare database "${held.path}": database is locked`,
+    message: `Cannot open database "${held.path}": database is locked`,
   });
   other.exec("ROLLBACK");
   other.close();

@@ -272,6 +272,18 @@ describe("interrupt", () => {
     ]);
   });
 
+  test("a message in a hurry does so too, an agent's run waits its turn", async () => {
+    const { send, begin, agent, wait } = setupRuns({ mode: "interrupt" });
+    const first = await send("a", "one");
+    const turn = await agent.started(1);
+    await begin("a", "an agent's", { origin: "agent" });
+    await nextTurn();
+    expect(turn.signal.aborted).toBe(false);
+    await send("a", "hurry", { timeoutMs: 5_000 });
+    expect(await wait(first.runId)).toMatchObject({ status: "aborted", stoppedBy: "interrupted" });
+    expect((await agent.started(2)).said.at(-1)).toBe("user: an agent's");
+  });
+
   test("in one commit: the later one counts, the lane goes on", async () => {
     const { send, agent, wait, runs, answer } = setupRuns({ mode: "interrupt" });
     const sent = await Promise.all(["one", "two", "three"].map((text) => send("a", text)));

@@ -1,0 +1,103 @@
+/** The gateway on the other runtime: programs beside it, its database, and what is there after a kill. */
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import { deno, TOP } from "../../scripts/tools.ts";
+import { createHome, type Gateway, type Home, spawn, startGateway } from "../support/binary.ts";
+import { isAlive, stdioServer } from "../support/mcp-tools.ts";
+import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
+import { listen, type Listener, sendMessage } from "../support/sdk.ts";
+
+/** With the installation of Deno, where it has not been needed before. */
+setDefaultTimeout(120_000);
+
+let models: OpenAiServer | undefined;
+
+afterEach(async () => {
+  await models?.stop();
+});
+
+/** What `deno task gateway` runs, wherever it is started. */
+async function onDeno(...args: string[]): Promise<string[]> {
+  const { tasks } = (await Bun.file(join(TOP, "deno.json")).json()) as { tasks: { gateway: string } };
+  const [, run = "", ...flags] = tasks.gateway.split(" ");
+  const main = join(TOP, flags.pop() ?? "");
+  return [await deno(), run, `--config=${join(TOP, "deno.json")}`, ...flags, main, ...args];
+}
+
+const env = { DENO_NO_UPDATE_CHECK: "1" };
+
+async function start(home: Home, port = 0): Promise<{ gateway: Gateway; person: Listener }> {
+  const command = await onDeno("run");
+  const gateway = await startGateway(home, { command, args: ["--port", String(port)], env });
+  return { gateway, person: await listen(gateway, { token: gateway.token() }) };
+}
+
+/** A model server, and an agent of its model with tools that a program beside the gateway has. */
+async function createSetting(): Promise<{ home: Home; models: OpenAiServer }> {
+  models = await startOpenAiServer();
+  const home = createHome({
+    agents: { defaults: { model: "test/some-model" } },
+    models: { providers: { test: { baseUrl: models.url } } },
+    mcp: { servers: { s: stdioServer() } },
+    tools: { approve: ["s__echo"] },
+  });
+  return { home, models };
+}
+
+test("a tool of a program, asked about first, an answer that is found again, and the command line", async () => {
+  const { home, models: server } = await createSetting();
+  const { gateway, person } = await start(home);
+  server.queue(
+    { kind: "answer", toolCalls: [{ id: "call_1", name: "s__echo", args: '{"said":"a needle"}' }] },
+    { kind: "answer", text: ["It said so."] },
+  );
+  const { runId } = await sendMessage(person.client, { sessionKey: "main", message: "Ask the tool" });
+  const { payload } = await person.until("question", ({ event }) => event === "approval.requested");
+  const { id } = payload["approval"] as { id: string };
+  await person.client.call("approvals.resolve", { id, decision: "allow_once" });
+  const { message } = await person.chat(runId, "final");
+  expect(message.content).toEqual([
+    { type: "tool_call", id: "call_1", name: "s__echo", args: '{"said":"a needle"}', result: "a needle" },
+    { type: "text", text: "It said so." },
+  ]);
+  const { hits } = await person.client.call("sessions.search", { query: "said so" });
+  expect(hits.map(({ key, messageId }) => [key, messageId])).toEqual([["agent:main:main", message.id]]);
+
+  const chat = spawn(home, await onDeno("chat", "-s", "other", "Hello"), env);
+  expect(await chat.exited()).toBe(0);
+  expect([chat.stdout(), chat.stderr()]).toEqual(["Heard: Hello\n", ""]);
+  expect(await gateway.stop()).toBe(0);
+});
+
+test("a kill leaves what was said yes to, and no program", async () => {
+  const { home, models: server } = await createSetting();
+  const { gateway, person } = await start(home);
+  server.queue(
+    { kind: "answer", toolCalls: [{ id: "call_1", name: "s__pid", args: "{}" }] },
+    { kind: "stall", after: ["One ", "two"] },
+  );
+  const { runId } = await sendMessage(person.client, { sessionKey: "main", message: "Count" });
+  const told = await person.until(
+    "answer of the tool",
+    ({ event, payload }) =>
+      event === "agent" && (payload["data"] as Record<string, unknown>)["phase"] === "result",
+  );
+  const pid = Number((told.payload["data"] as { result: string }).result);
+  expect(isAlive(pid)).toBe(true);
+  await person.chat(runId, "delta");
+  await gateway.stop("SIGKILL");
+
+  const again = await start(home, gateway.port);
+  const { messages } = await again.person.client.call("chat.history", { sessionKey: "main" });
+  expect(messages.map(({ role, status }) => [role, status])).toEqual([
+    ["user", undefined],
+    ["assistant", "interrupted"],
+  ]);
+  server.queue({ kind: "answer", text: ["One two three."] });
+  const retried = await again.person.client.call("chat.retry", { sessionKey: "main" });
+  expect((await again.person.chat(retried.runId, "final")).message.content).toEqual([
+    { type: "text", text: "One two three." },
+  ]);
+  expect(await again.gateway.stop()).toBe(0);
+  expect(isAlive(pid)).toBe(false);
+});
