@@ -12,6 +12,7 @@ import {
 import { openStorage, orEndByDatabase } from "./gateway/database.ts";
 import { writeHolder } from "./gateway/holder.ts";
 import { type FollowedConfig, followConfiguration } from "./gateway/live-config.ts";
+import { keepSmall } from "./gateway/memory.ts";
 import { DATABASE_FILE, STATE_FILE, TOKEN_FILE } from "./gateway/names.ts";
 import { type GatewayToken, resolveGatewayRuntimeConfig } from "./gateway/runtime-config.ts";
 import { Restarts } from "./gateway/restarts.ts";
@@ -201,6 +202,7 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
 
     // 6. What runs beside.
     const { listeners } = handlers;
+    lifetime.onStop(keepSmall(process, platform.timers));
     const { ready } = await startGatewaySidecars({ platform, loaded, agents, listeners });
     hasStarted = true;
     const parts = { config, state, handlers, ready };

@@ -444,6 +444,8 @@ export interface Process {
   readonly cpuCount: number;
   /** Resident memory of this process, bytes. */
   rssBytes(): number;
+  /** Gives back memory that is not in use any more, where the runtime can be asked to; blocks meanwhile. */
+  collectGarbage(): void;
   /** IP addresses of this machine's network interfaces, loopback included. */
   addresses(): string[];
   readonly stdout: TextSink;

@@ -160,7 +160,10 @@ export const LIMITS = {
   toolNamesMax: 200,
   /** Characters of what is searched for. */
   searchCharsMax: 400,
-  /** Messages that are put in the search index at a time: the loop answers others in between. */
+  /**
+   * Messages that are put in the search index, or taken away with their session, at a time: the loop answers
+   * others in between.
+   */
   indexBatchMax: 200,
   /** Lines of a transcript in one call, the characters of one, and of all in an answer: it fits a frame. */
   transcriptLinesMax: 500,
@@ -230,6 +233,13 @@ export const LIMITS = {
   /** How long `config.apply` waits for its confirmation, least and most. */
   configConfirmMsMin: 1_000,
   configConfirmMsMax: 60 * 60_000,
+  /**
+   * From this resident size on garbage is collected early: when so much has been added, looked at so often. An
+   * idle gateway is half of it; fifty sessions that stream at once fit under 120 MB that way.
+   */
+  memoryLargeBytes: 104 * 1024 * 1024,
+  memoryGrowthBytes: 8 * 1024 * 1024,
+  memoryLookMs: 1_000,
   /** Shorter secrets are not hidden in logs: they would hide half of every ordinary line. */
   hiddenCharsMin: 6,
   /** Secrets of one configuration: each is looked for in every line of the log. */

@@ -23,7 +23,12 @@ export function createBunPlatform(): Platform {
       equal: (a, b) => crypto.timingSafeEqual(a, b),
     }),
     files: createFiles(),
-    process: createProcess({ stdout: output(1, Bun.stdout), stderr: output(2, Bun.stderr), isTerminal }),
+    process: createProcess({
+      stdout: output(1, Bun.stdout),
+      stderr: output(2, Bun.stderr),
+      isTerminal,
+      collectGarbage: () => Bun.gc(true),
+    }),
     openDatabase,
     lock,
     serve: bunServe,

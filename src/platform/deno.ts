@@ -28,6 +28,8 @@ export function createDenoPlatform(): Platform {
       stdout: output(Deno.stdout),
       stderr: output(Deno.stderr),
       isTerminal: (fd) => streams[fd]?.isTerminal() ?? false,
+      // Nobody can ask for it there without a flag of the engine.
+      collectGarbage: () => {},
     }),
     openDatabase,
     lock,

@@ -11,6 +11,7 @@ type ProcessParts = {
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   isTerminal(fd: number): boolean;
+  collectGarbage(): void;
 };
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
@@ -20,7 +21,7 @@ type StopSignal = (typeof STOP_SIGNALS)[number];
 /** Nobody presses a key twice in this time; a launcher forwards within a few ms. */
 const ECHO_MS = 50;
 
-export function createProcess({ stdout, stderr, isTerminal }: ProcessParts): Process {
+export function createProcess({ stdout, stderr, isTerminal, collectGarbage }: ProcessParts): Process {
   return {
     args: process.argv.slice(2),
     env: process.env,
@@ -36,6 +37,7 @@ export function createProcess({ stdout, stderr, isTerminal }: ProcessParts): Pro
       return system().availableParallelism();
     },
     rssBytes: () => process.memoryUsage.rss(),
+    collectGarbage,
     addresses: () =>
       Object.values(system().networkInterfaces()).flatMap(
         (entries) => entries?.map(({ address }) => address) ?? [],

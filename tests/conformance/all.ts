@@ -1,3 +1,4 @@
+import { databaseFailuresSuite } from "./database-failures.ts";
 import { databaseSuite } from "./database.ts";
 import { entriesSuite } from "./entries.ts";
 import { filesSuite } from "./files.ts";
@@ -18,6 +19,7 @@ export function allSuites(subject: Subject): void {
     entriesSuite,
     watchSuite,
     databaseSuite,
+    databaseFailuresSuite,
     lockSuite,
     processSuite,
     programSuite,

@@ -83,4 +83,3 @@ export function isRefusal(error: unknown, kind: DatabaseErrorKind): error is Dat
   assert.equal(error.kind, kind, error.message);
   return true;
 }
-

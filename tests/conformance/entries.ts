@@ -113,6 +113,33 @@ export function entriesSuite({ platform, test }: Subject): void {
     );
   });
 
+  check("a file, a link or a directory gets another name, and nobody else's", async (dir) => {
+    writeFileSync(`${dir}/file`, "text");
+    symlinkSync("nowhere", `${dir}/link`);
+    mkdirSync(`${dir}/folder`);
+    for (const name of ["file", "link", "folder"]) {
+      assert.equal(await files.rename(`${dir}/${name}`, `${dir}/${name}-new`), true);
+    }
+    assert.deepEqual(readdirSync(dir).toSorted(), ["file-new", "folder-new", "link-new"]);
+    assert.equal(readFileSync(`${dir}/file-new`, "utf8"), "text");
+    assert.equal(await files.rename(`${dir}/file`, `${dir}/other`), false);
+    for (const taken of ["folder-new", "link-new", "file-new"]) {
+      await assert.rejects(
+        files.rename(`${dir}/file-new`, `${dir}/${taken}`),
+        /^Error: Cannot rename ".*file-new" to ".*-new": the name is taken$/,
+      );
+    }
+    await assert.rejects(files.rename(`${dir}/file-new`, `${dir}/none/file`), /^Error: Cannot rename /);
+    assert.deepEqual(readdirSync(dir).toSorted(), ["file-new", "folder-new", "link-new"]);
+  });
+
+  check("a file is read through whatever is in it, and a directory is not", async (dir) => {
+    writeFileSync(`${dir}/file`, new Uint8Array(200_000).fill(0xff));
+    await files.readThrough(`${dir}/file`);
+    await files.readThrough(`${dir}/none`);
+    await assert.rejects(files.readThrough(dir), /^Error: Cannot read file ".*": /);
+  });
+
   check("a directory is removed with all in it, and not what its links lead to", async (dir) => {
     mkdirSync(`${dir}/kept`);
     writeFileSync(`${dir}/kept/file`, "kept");

@@ -1,4 +1,4 @@
-/** The disk fails: once, at every place where it can; and for good, because it is full. */
+/** The disk fails once, at every place where it can. */
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
@@ -86,6 +86,7 @@ async function startOrEnd(home: Home, command: readonly string[]): Promise<Gatew
   try {
     return await startGateway(home, { command });
   } catch {
+    // It has not listened: what it says itself is looked at, and not what was waited for.
     const program = home.programs.at(-1);
     if (!program) throw new Error("nothing was started");
     expect(await program.exited()).toBe(1);

@@ -7,6 +7,10 @@ export async function accepts(gateway: GatewayClient): Promise<string[]> {
   await gateway.call("sessions.list", { search: undefined });
   await gateway.call("chat.send", { sessionKey: "main", message: "hi" }, { idempotencyKey: "k" });
   gateway.on("chat", (event) => (event.state === "delta" ? event.delta : event.message?.content));
+  await gateway.call("events.subscribe", { sessions: "all" });
+  await gateway.call("events.subscribe", { sessions: ["main"], events: ["chat"] });
+  await gateway.call("sessions.patch", { key: "main", queueMode: "steer", instructions: null });
+  gateway.on("approval.requested", ({ approval }) => approval.decision ?? approval.title);
   gateway.on("resync", (resync: Resync) => resync.from);
   const answer: unknown = await gateway.request("plugin.method", { any: "thing" });
   return [...triggers, String(answer)];
@@ -23,6 +27,12 @@ export function refuses(gateway: GatewayClient): void {
   void gateway.call("health", { verbose: true });
   // @ts-expect-error a param of another type
   void gateway.call("voicewake.set", { triggers: "computer" });
+  // @ts-expect-error no such way to queue
+  void gateway.call("sessions.patch", { key: "main", queueMode: "later" });
+  // @ts-expect-error a word that begins a session anew has no run
+  void gateway.call("chat.send", { sessionKey: "main", message: "/new" }).then(({ runId }) => runId.length);
+  // @ts-expect-error neither all nor a list
+  void gateway.call("events.subscribe", { sessions: "main" });
   // @ts-expect-error no such event
   gateway.on("tack", () => undefined);
   // @ts-expect-error a delta has no message

@@ -92,7 +92,8 @@ function conditions(filter: SessionFilter, nowMs: number): SqlValue[] {
   return [like, like, like, like, like, agentId, agentId, label, label, since, since];
 }
 
-const WANTED = `${IS_THERE} AND (? IS NULL OR key LIKE ? ESCAPE '\\' OR label LIKE ? ESCAPE '\\' OR title LIKE ? ESCAPE '\\'
+/** The `+` keeps SQLite from going by the index of keys, which would have to be sorted. */
+const WANTED = `+${IS_THERE} AND (? IS NULL OR key LIKE ? ESCAPE '\\' OR label LIKE ? ESCAPE '\\' OR title LIKE ? ESCAPE '\\'
     OR preview LIKE ? ESCAPE '\\')
   AND (? IS NULL OR agent_id = ?) AND (? IS NULL OR label = ?) AND (? IS NULL OR updated_at >= ?)`;
 

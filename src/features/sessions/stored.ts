@@ -36,9 +36,9 @@ export type Shown = Omit<StoredSession, "settings" | "historyStart" | "contextSt
 
 /**
  * Not deleted: keys have no control characters, and the row of a deleted session has one for as long as there
- * are messages to take away. The `+` keeps SQLite from taking the index of keys for the order of a list.
+ * are messages to take away.
  */
-export const IS_THERE = "+sessions.key >= ' '";
+export const IS_THERE = "sessions.key >= ' '";
 
 export type SessionStatements = ReturnType<typeof prepareSessions>;
 

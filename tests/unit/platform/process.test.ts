@@ -24,7 +24,12 @@ test("a signal that comes again at once is the same one, another signal is not",
 
 test("each listener is told of a forwarded signal once, and of none after it stopped", () => {
   const sink: TextSink = { isTerminal: false, write: () => undefined, flush: () => Promise.resolve() };
-  const ours = createProcess({ stdout: sink, stderr: sink, isTerminal: () => false });
+  const ours = createProcess({
+    stdout: sink,
+    stderr: sink,
+    isTerminal: () => false,
+    collectGarbage: () => {},
+  });
   const told: string[] = [];
   const stops = ["a", "b"].map((name) => ours.onStopSignal((signal) => told.push(`${name} ${signal}`)));
   onTestFinished(() => stops.forEach((stop) => stop()));
