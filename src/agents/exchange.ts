@@ -15,7 +15,9 @@ const SETTLE_MS = 2_000;
 /** The longest wait a server may ask for that is slept through; a longer one is the caller's to decide on. */
 const RETRY_WAIT_MS_MAX = 10_000;
 
-/** One server-sent event: a tool call of some MiB fits, a stream without ends of lines or of events does not. */
+/**
+ * One server-sent event: a tool call of some MiB fits, a stream without ends of lines or of events does not.
+ */
 const EVENT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** An error's text is a few hundred characters. */

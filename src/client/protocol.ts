@@ -471,8 +471,8 @@ export interface Methods {
       timeoutMs?: number | undefined;
     };
     result: {
-      /** who answers; absent after a reset without a message */
-      runId?: string;
+      /** who answers; after a word alone, the run that was stopped, or one that says nothing */
+      runId: string;
       /** as events and lists have it */
       sessionKey: string;
       status: SendStatus;

@@ -234,8 +234,8 @@ export const LIMITS = {
   configConfirmMsMin: 1_000,
   configConfirmMsMax: 60 * 60_000,
   /**
-   * From this resident size on garbage is collected early: when so much has been added, looked at so often. An
-   * idle gateway is half of it; fifty sessions that stream at once fit under 120 MB that way.
+   * From this resident size on garbage is collected early: when so much has been added, looked at so often.
+   * An idle gateway is half of it; fifty sessions that stream at once fit under 120 MB that way.
    */
   memoryLargeBytes: 104 * 1024 * 1024,
   memoryGrowthBytes: 8 * 1024 * 1024,

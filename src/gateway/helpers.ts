@@ -1,8 +1,9 @@
+import type { Definition } from "../agents/mcp/definition.ts";
 import type { AcpAgents } from "../agents/runtime.ts";
 import { NO_TOOLS, type ToolSource } from "../agents/tools.ts";
 import type { ConfigStore } from "../config/store.ts";
 import type { Lifetime } from "../feature.ts";
-import type { Log, Platform } from "../ports.ts";
+import type { AgentEnvironment, Log, Platform } from "../ports.ts";
 
 /** What agents have beside their models: programs that are agents themselves, and servers of tools. */
 export interface Helpers {
@@ -29,7 +30,19 @@ export function createHelpers(platform: Platform, { store, log, lifetime }: Help
     startProgram: process.startProgram.bind(process),
   };
 
-  const acp = lazily(lifetime, async () => (await import("../agents/acp/agents.ts")).createAcpAgents(parts));
+  const hasServers = (): boolean => {
+    const { mcp: section, agents } = store.current();
+    return section.servers !== undefined || agents.list.some((agent) => agent.mcp?.servers);
+  };
+  const toolServers = async (environment: AgentEnvironment): Promise<readonly Definition[]> => {
+    if (!hasServers()) return [];
+    const { definitionsFor } = await import("../agents/mcp/definition.ts");
+    return definitionsFor(store.current(), environment, process.env);
+  };
+  const acp = lazily(lifetime, async () => {
+    const { createAcpAgents } = await import("../agents/acp/agents.ts");
+    return createAcpAgents({ ...parts, toolServers });
+  });
   const mcp = lazily(lifetime, async () => {
     const { createMcpTools } = await import("../agents/mcp/tools.ts");
     return createMcpTools({ ...parts, config: () => store.current() });
@@ -41,11 +54,7 @@ export function createHelpers(platform: Platform, { store, log, lifetime }: Help
       close: async (sessionKey) => (await acp.made())?.close(sessionKey),
     },
     tools: {
-      open: async (environment) => {
-        const { mcp: section, agents } = store.current();
-        const hasServers = section.servers !== undefined || agents.list.some((agent) => agent.mcp?.servers);
-        return hasServers ? (await mcp.get()).open(environment) : NO_TOOLS;
-      },
+      open: async (environment) => (hasServers() ? (await mcp.get()).open(environment) : NO_TOOLS),
       close: async (sessionKey) => (await mcp.made())?.close(sessionKey),
     },
   };

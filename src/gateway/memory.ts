@@ -5,9 +5,9 @@ import type { Process, Stop, Timers } from "../ports.ts";
 type Memory = Pick<Process, "rssBytes" | "collectGarbage">;
 
 /**
- * Has garbage collected while the process is large and grows: left alone, the runtime lets it pile up to several
- * times of what is in use, on a machine where that is memory of others. A small process is never looked after: a
- * collection stops everything for some ten milliseconds.
+ * Has garbage collected while the process is large and grows: left alone, the runtime lets it pile up to
+ * several times of what is in use, on a machine where that is memory of others. A small process is never
+ * looked after: a collection stops everything for some ten milliseconds.
  */
 export function keepSmall(memory: Memory, timers: Timers): Stop {
   let afterLast = 0;

@@ -32,8 +32,8 @@ export function openDatabase(path: string, check?: (db: Readable) => void): Data
   return orClose(path, connection, () => {
     const db = new SqliteDatabase(path, connection);
     useWriteAheadLog(db);
-    // Where SQLite may not write it opens for reading, and says so with the first message otherwise.
-    db.transaction(() => {});
+    // Where SQLite cannot open for writing it opens for reading: this asks to write, and has nothing to.
+    db.exec("PRAGMA incremental_vacuum(1)");
     return db;
   });
 }

@@ -55,7 +55,8 @@ export function utf8Bytes(text: string): number {
   return bytes;
 }
 
-function isTooDeep(text: string): boolean {
+/** Whether a text that is JSON has more levels than any from outside may have. */
+export function isTooDeep(text: string): boolean {
   let depth = 0;
   let inString = false;
   for (let i = 0; i < text.length; i++) {

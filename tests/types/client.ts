@@ -29,8 +29,6 @@ export function refuses(gateway: GatewayClient): void {
   void gateway.call("voicewake.set", { triggers: "computer" });
   // @ts-expect-error no such way to queue
   void gateway.call("sessions.patch", { key: "main", queueMode: "later" });
-  // @ts-expect-error a word that begins a session anew has no run
-  void gateway.call("chat.send", { sessionKey: "main", message: "/new" }).then(({ runId }) => runId.length);
   // @ts-expect-error neither all nor a list
   void gateway.call("events.subscribe", { sessions: "main" });
   // @ts-expect-error no such event

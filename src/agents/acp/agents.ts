@@ -2,7 +2,9 @@ import { RpcError } from "../../contract/errors.ts";
 import type { AgentEnvironment, AgentRuntime, Clock, Files } from "../../ports.ts";
 import { type AcpProvider, type Env, splitModel } from "../providers.ts";
 import type { ConnectionPorts } from "./connection.ts";
+import type { Definition } from "../mcp/definition.ts";
 import { Places } from "./places.ts";
+import { giveable } from "./servers.ts";
 import { AcpSession } from "./session.ts";
 
 export interface AcpOptions extends ConnectionPorts {
@@ -10,6 +12,8 @@ export interface AcpOptions extends ConnectionPorts {
   readonly files: Pick<Files, "stat" | "ensurePrivateDir">;
   /** Our own; what programs need of it is passed on. */
   readonly env: Env;
+  /** Servers of tools that are configured for an agent. */
+  toolServers?(environment: AgentEnvironment): Promise<readonly Definition[]>;
   /** Programs without work are ended after that. */
   readonly idleMs?: number;
   /** Programs that run at the same time. */
@@ -34,6 +38,15 @@ function forgetDormant(sessions: Map<string, Map<string, Kept>>): void {
   }
 }
 
+function tellWithheld(
+  { log }: AcpOptions,
+  fields: { readonly session: string; readonly agent: string },
+  servers: readonly string[],
+): void {
+  const reason = "some of their tools are restricted or they run elsewhere, which a program would pass by";
+  log.info("servers of tools not given to agent", { ...fields, servers: servers.join(" "), reason });
+}
+
 /** Agents that are programs of their own, one for each session that has asked it something. */
 export function createAcpAgents(options: AcpOptions) {
   const { idleMs = IDLE_MS, programsMax = PROGRAMS_MAX } = options;
@@ -50,6 +63,10 @@ export function createAcpAgents(options: AcpOptions) {
   return {
     /** The agent of this session; its program is started by the first prompt. */
     async open(ref: string, provider: AcpProvider, environment: AgentEnvironment): Promise<AgentRuntime> {
+      const { given, kept: withheld } = giveable(
+        (await options.toolServers?.(environment)) ?? [],
+        environment.tools,
+      );
       if (isStopped) throw new RpcError("unavailable", `Cannot open model "${ref}": the gateway is stopping`);
       const { provider: name } = splitModel(ref);
       const { sessionKey, sessionId, workspace, env } = environment;
@@ -58,11 +75,13 @@ export function createAcpAgents(options: AcpOptions) {
       sessions.delete(sessionKey);
       sessions.set(sessionKey, own);
       forgetDormant(sessions);
-      const madeOf = JSON.stringify([provider, sessionId, workspace, env]);
+      const madeOf = JSON.stringify([provider, sessionId, workspace, env, given.map(({ key }) => key)]);
       let kept = own.get(name);
       if (kept?.madeOf !== madeOf) {
         if (kept) void closeAll([kept]);
-        kept = { session: new AcpSession({ ports, name, provider, environment }), madeOf };
+        if (withheld.length > 0) tellWithheld(options, { session: sessionKey, agent: name }, withheld);
+        const session = new AcpSession({ ports, name, provider, environment, servers: given });
+        kept = { session, madeOf };
         own.set(name, kept);
       }
       const { session } = kept;

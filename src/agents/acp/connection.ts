@@ -122,6 +122,12 @@ export class Connection {
     });
   }
 
+  /** A line of the log about it. */
+  warn(message: string, reason: string): void {
+    const { log, fields } = this.#options;
+    log.warn(message, { ...fields, reason });
+  }
+
   /** Ends the program. What is still asked fails at once. */
   async stop(): Promise<void> {
     this.#wasAsked = true;

@@ -1,7 +1,9 @@
+import type { Definition } from "../mcp/definition.ts";
 import { PROGRAM_MODEL } from "../providers.ts";
 import type { Connection } from "./connection.ts";
 import { Broken, type Failures, loginWords, shownNames } from "./failures.ts";
 import { acpIdOf } from "./note.ts";
+import { toMcpServers } from "./servers.ts";
 import { type Fields, fieldsOf, isFields, listOf, textOf } from "./values.ts";
 
 /** What an agent does before it answers may be to start servers of its own. */
@@ -25,14 +27,12 @@ export class Conversation {
   }
 
   /** Takes up the session of this id where the agent can and still has it, or begins another one. */
-  static async open(
-    connection: Connection,
-    { known, workspace, failures }: { known: string | undefined; workspace: string; failures: Failures },
-  ): Promise<Conversation> {
-    const taken = known === undefined ? undefined : await takeUp(connection, known, workspace);
+  static async open(connection: Connection, wanted: Wanted): Promise<Conversation> {
+    const { known, failures } = wanted;
+    const taken = known === undefined ? undefined : await takeUp(connection, known, wanted);
     if (known !== undefined && taken)
       return new Conversation(connection, known, { isInformed: true, answer: taken });
-    const answer = await begin(connection, workspace, failures);
+    const answer = await begin(connection, wanted);
     const id = acpIdOf(answer["sessionId"]);
     if (id === undefined) throw failures.of("unavailable", "the agent began a session without an id");
     return new Conversation(connection, id, { isInformed: false, answer });
@@ -57,7 +57,19 @@ export class Conversation {
   }
 }
 
-async function takeUp(connection: Connection, sessionId: string, cwd: string): Promise<Fields | undefined> {
+type Wanted = {
+  /** The id of the session that it had. */
+  readonly known: string | undefined;
+  readonly workspace: string;
+  readonly servers: readonly Definition[];
+  readonly failures: Failures;
+};
+
+async function takeUp(
+  connection: Connection,
+  sessionId: string,
+  { workspace: cwd, servers }: Wanted,
+): Promise<Fields | undefined> {
   const { capabilities } = connection;
   const canResume = isFields(fieldsOf(capabilities["sessionCapabilities"])["resume"]);
   // Resumed it repeats nothing; loaded it tells the whole conversation again, which nobody listens to.
@@ -67,8 +79,9 @@ async function takeUp(connection: Connection, sessionId: string, cwd: string): P
       ? "session/load"
       : undefined;
   if (method === undefined) return undefined;
+  const mcpServers = toMcpServers(servers, capabilities);
   try {
-    return await connection.request(method, { sessionId, cwd, mcpServers: [] }, SETUP_MS);
+    return await connection.request(method, { sessionId, cwd, mcpServers }, SETUP_MS);
   } catch (error) {
     if (error instanceof Broken) throw error;
     // It has it no more: another one is begun, and told what was said.
@@ -76,14 +89,21 @@ async function takeUp(connection: Connection, sessionId: string, cwd: string): P
   }
 }
 
-async function begin(connection: Connection, cwd: string, failures: Failures): Promise<Fields> {
+async function begin(connection: Connection, wanted: Wanted): Promise<Fields> {
+  const { workspace: cwd, servers, failures } = wanted;
+  const mcpServers = toMcpServers(servers, connection.capabilities);
   try {
-    return await connection.request("session/new", { cwd, mcpServers: [] }, SETUP_MS);
+    return await connection.request("session/new", { cwd, mcpServers }, SETUP_MS);
   } catch (error) {
     const failure = failures.from(error);
-    const login = loginWords(connection.authMethods);
-    if (failure.code !== "forbidden" || login === "") throw failure;
-    throw failures.of("forbidden", `the agent wants to be logged in: ${login}`);
+    if (failure.code === "forbidden") {
+      const login = loginWords(connection.authMethods);
+      throw login === "" ? failure : failures.of("forbidden", `the agent wants to be logged in: ${login}`);
+    }
+    if (error instanceof Broken || mcpServers.length === 0) throw failure;
+    // A server of tools that is not there is no reason not to answer.
+    connection.warn("agent does not begin with its servers of tools", failure.message);
+    return await begin(connection, { ...wanted, servers: [] });
   }
 }
 

@@ -2,8 +2,8 @@ import type { AgentEnvironment } from "../../ports.ts";
 import type { Env } from "../providers.ts";
 
 /**
- * What any program needs to find itself on a machine, and its way out of it: the same as servers of tools get.
- * The gateway's own secrets are in none of them.
+ * What any program needs to find itself on a machine, and its way out of it: the same as servers of tools
+ * get. The gateway's own secrets are in none of them.
  */
 const PASSED_ON = new RegExp(
   [

@@ -1,4 +1,5 @@
 import type { AgentEnvironment, AgentEvent, AgentTurn, Clock, Files, Stop } from "../../ports.ts";
+import type { Definition } from "../mcp/definition.ts";
 import { type AcpProvider, type Env, splitModel } from "../providers.ts";
 import { Connection, type ConnectionPorts } from "./connection.ts";
 import { Conversation } from "./conversation.ts";
@@ -27,6 +28,8 @@ type SessionOptions = {
   readonly name: string;
   readonly provider: AcpProvider;
   readonly environment: AgentEnvironment;
+  /** Servers of tools that it may have for itself. */
+  readonly servers: readonly Definition[];
 };
 
 /** An agent that was told to stop and goes on is ended after that. */
@@ -53,12 +56,13 @@ export class AcpSession implements Holder {
   #stopIdle: Stop = () => {};
 
   constructor(options: SessionOptions) {
-    const { environment, name, ports, provider } = options;
+    const { environment, name, ports, provider, servers } = options;
     this.#options = options;
     this.#owner = { provider: name, workspace: environment.workspace, sessionId: environment.sessionId };
     this.#acpSessionId = fromNote(this.#owner, environment.note);
     this.#starts = new Starts(ports.clock);
-    this.#hide = createHider(provider.env, environment.env);
+    const theirs = servers.flatMap(({ config }) => [config.env ?? {}, config.headers ?? {}]);
+    this.#hide = createHider(provider.env, environment.env, ...theirs);
   }
 
   get idleSinceMs(): number | undefined {
@@ -151,7 +155,7 @@ export class AcpSession implements Holder {
     const cancelled = this.#watchCancel(connection, signal);
     try {
       const conversation = isPlain
-        ? await Conversation.open(connection, { known: undefined, workspace, failures })
+        ? await Conversation.open(connection, { known: undefined, workspace, servers: [], failures })
         : main;
       await conversation.useModel(splitModel(failures.ref).model, failures);
       if (signal.aborted) return;
@@ -205,7 +209,7 @@ export class AcpSession implements Holder {
   async #open(failures: Failures): Promise<Conversation> {
     const starting = this.#starting.signal;
     await this.#ended;
-    const { environment, ports } = this.#options;
+    const { environment, ports, servers } = this.#options;
     const place = await ports.places.take(this);
     let connection: Connection | undefined;
     try {
@@ -216,6 +220,7 @@ export class AcpSession implements Holder {
       const conversation = await Conversation.open(connection, {
         known: this.#acpSessionId,
         workspace,
+        servers,
         failures,
       });
       this.#starts.succeeded();

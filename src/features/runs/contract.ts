@@ -112,7 +112,9 @@ export const runsContract = contract({
         }),
       result: () =>
         z.strictObject({
-          runId: z.string().optional().describe("who answers; absent after a reset without a message"),
+          runId: z
+            .string()
+            .describe("who answers; after a word alone, the run that was stopped, or one that says nothing"),
           sessionKey: z.string().describe("as events and lists have it"),
           status: SendStatus(),
         }),

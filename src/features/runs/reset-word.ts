@@ -1,6 +1,6 @@
 import { RpcError } from "../../contract/errors.ts";
 import type { Clock } from "../../ports.ts";
-import type { SessionOptions, Sessions } from "../sessions/sessions.ts";
+import type { SessionOptions, Sessions, StoredSession } from "../sessions/sessions.ts";
 import type { Writer } from "../storage/writer.ts";
 import { stopping } from "./run.ts";
 
@@ -19,6 +19,8 @@ interface ResetAsked {
   /** Stops what the session has now; resolves when that is on disk. */
   endAll(sessionDbId: string): Promise<void>;
   isStopping(): boolean;
+  /** What else belongs to it, in the same work. */
+  andIn(session: StoredSession): void;
 }
 
 /** How often messages that come during a reset are stopped too, before its sender is told to try again. */
@@ -42,6 +44,7 @@ export async function resetQuietly(ports: ResetPorts, asked: ResetAsked): Promis
       if (sessions.isActive(session.id)) return undefined;
       const fresh = sessions.resetIn(session, clock.now());
       if (model !== undefined) sessions.patchIn(fresh, { model });
+      asked.andIn(fresh);
       return session.key;
     });
     if (key !== undefined) return key;

@@ -25,7 +25,7 @@ import { Lanes } from "./lanes.ts";
 import { Performance } from "./performance.ts";
 import { Pieces } from "./pieces.ts";
 import { resetQuietly } from "./reset-word.ts";
-import { type AbortReason, type Run, stopping, timedOut } from "./run.ts";
+import { createRun, type AbortReason, type Run, stopping, timedOut } from "./run.ts";
 import { type Ending, RunNews } from "./run-news.ts";
 import { type Ended, Waits } from "./waits.ts";
 
@@ -57,7 +57,8 @@ export interface RunsPorts {
 
 /** What `chat.send` answers. */
 export interface Sent {
-  readonly runId?: string;
+  /** Who answers; after a word alone, the run that was stopped, or one that says nothing. */
+  readonly runId: string;
   readonly sessionKey: string;
   readonly status: SendStatus;
 }
@@ -151,9 +152,10 @@ export class Runs {
     const session = sessions.find(asked.sessionKey);
     const isBare = (asked.attachments ?? []).length === 0;
     if (isBare && session && this.isActive(session.id) && isStopWord(asked.message)) {
-      const [runId] = this.abort({ sessionKey: session.key }, { reason: "request", by });
+      const [stopped] = this.abort({ sessionKey: session.key }, { reason: "request", by });
       // None: what was stopped a moment ago is still on its way to the disk.
-      return { ...(runId !== undefined && { runId }), sessionKey: session.key, status: "stopped" };
+      const runId = stopped ?? this.#ports.journal.last(session.id, session.historyStart)?.id ?? "";
+      return { runId, sessionKey: session.key, status: "stopped" };
     }
     const word = resetWordIn(asked.message, resetTriggers(), isProvider);
     if (!word) return this.#sent(await this.begin(asked));
@@ -162,8 +164,8 @@ export class Runs {
     // The same message once more begins nothing anew: its answer would be gone.
     const known = isWordOnly ? undefined : this.#acceptance.known(rest);
     if (known) return this.#sent(known);
-    const key = await this.#reset(asked, word.model);
-    return isWordOnly ? { sessionKey: key, status: "reset" } : this.#sent(await this.begin(rest));
+    const reset = await this.#reset(asked, word.model);
+    return isWordOnly ? reset : this.#sent(await this.begin(rest));
   }
 
   /**
@@ -259,17 +261,34 @@ export class Runs {
     return accepted;
   }
 
-  async #reset(asked: Asked, model: string | undefined): Promise<string> {
-    const key = await resetQuietly(this.#ports, {
+  /** The word is answered by a run that says nothing: whoever waits for one is told, and can ask later. */
+  async #reset(asked: Asked, model: string | undefined): Promise<Sent> {
+    const { journal, clock, crypto, environmentOf } = this.#ports;
+    const { origin, owner, options } = asked;
+    const id = crypto.id();
+    let answer: Run | undefined;
+    const sessionKey = await resetQuietly(this.#ports, {
       sessionKey: asked.sessionKey,
       options: asked.session ?? {},
       model,
       endAll: (sessionDbId) => this.endAll(sessionDbId, { reason: "reset", by: asked.owner }),
       isStopping: () => this.#isStopping,
+      andIn: (session) => {
+        const ts = clock.now();
+        const begun = { id, sessionDbId: session.id, origin, owner, options, ts, isStarted: true };
+        const stored = journal.addRun(begun);
+        journal.end(stored, { status: "ok", content: [], ts });
+        answer = createRun(stored, {
+          sessionKey: session.key,
+          budget: environmentOf(session).limits,
+          options,
+        });
+      },
     });
-    this.#letGo(key);
-    this.#news.sessionChanged(key, "reset");
-    return key;
+    this.#letGo(sessionKey);
+    this.#news.sessionChanged(sessionKey, "reset");
+    if (answer) this.#news.ended(answer, { status: "ok", content: [], ts: clock.now(), message: undefined });
+    return { runId: id, sessionKey, status: "reset" };
   }
 
   /** What the agent of a session holds that began anew. */

@@ -40,9 +40,7 @@ export function createSessionsFeature(parts: SessionsParts): Feature {
     // What the last stop cut off.
     remains
       .clear()
-      .catch((error: unknown) =>
-        log.warn("messages of deleted sessions stay", { reason: messageOf(error) }),
-      );
+      .catch((error: unknown) => log.warn("messages of deleted sessions stay", { reason: messageOf(error) }));
     const known = (key: string, verb: string): StoredSession => {
       const session = sessions.find(key);
       if (session) return session;

@@ -1,6 +1,9 @@
 import type { Content } from "../runs/contract.ts";
 import type { TranscriptLine } from "./transcript.ts";
 
+/** The last one that a Date can be; the database could keep later ones, and not give them back. */
+export const MOMENT_MAX_MS = 8_640_000_000_000_000;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** A line of the system we replace has its message inside. @source PEER F13 */
@@ -48,7 +51,7 @@ function toPart(part: unknown): Content[] {
 
 function toMs(value: unknown): number | undefined {
   const ms = typeof value === "string" ? Date.parse(value) : value;
-  return typeof ms === "number" && Number.isFinite(ms) && ms >= 0 ? Math.round(ms) : undefined;
+  return typeof ms === "number" && ms >= 0 && ms <= MOMENT_MAX_MS ? Math.round(ms) : undefined;
 }
 
 function isFields(value: unknown): value is Fields {

@@ -4,19 +4,18 @@ import { LIMITS } from "../../contract/limits.ts";
 import { QUEUE_MODES } from "./environment.ts";
 import { KINDS } from "./keys.ts";
 
-/**
- * The name of a session, chosen by whoever makes it. No control characters, and no lone surrogate:
- * it would come back from the database as another string.
- */
+/** No control characters, and no lone surrogate: it would come back from the database as another string. */
+function isPlain(text: string): boolean {
+  return text.isWellFormed() && !/[\p{Cc}\p{Cf}]/u.test(text);
+}
+
+/** The name of a session, chosen by whoever makes it. */
 export const SessionKey = once(() =>
   z
     .string()
     .min(1)
     .max(LIMITS.sessionKeyCharsMax)
-    .refine(
-      (key) => key.isWellFormed() && !/[\p{Cc}\p{Cf}]/u.test(key),
-      "control characters or broken text in the key",
-    ),
+    .refine(isPlain, "control characters or broken text in the key"),
 );
 
 /** A model reference such as `ollama/qwen3`: everything after the first slash belongs to the provider. */
@@ -25,14 +24,21 @@ export const ModelRef = once(() =>
     .string()
     .min(3)
     .max(200)
-    .regex(/^[^\s/]+\/\S+$/, "not of the form provider/model"),
+    .regex(/^[^\s/]+\/\S+$/, "not of the form provider/model")
+    .refine(isPlain, "control characters or broken text in the model"),
 );
 
 export const AgentId = once(() =>
   z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "not of the form a-z, 0-9, - and _"),
 );
 
-export const Label = once(() => z.string().min(1).max(LIMITS.labelCharsMax));
+export const Label = once(() => 
+  z
+    .string()
+    .min(1)
+    .max(LIMITS.labelCharsMax)
+    .refine(isPlain, "control characters or broken text in the label"),
+);
 
 export const Session = once(() =>
   z.strictObject({

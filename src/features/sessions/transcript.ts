@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { once } from "../../contract/define.ts";
+import { isTooDeep } from "../../rpc/json.ts";
 import { Content, type Message } from "../runs/contract.ts";
-import { isOriginalEntry, toOriginalMessage } from "./original-transcript.ts";
+import { isOriginalEntry, MOMENT_MAX_MS, toOriginalMessage } from "./original-transcript.ts";
+import { Label, ModelRef } from "./shapes.ts";
 import type { StoredSession } from "./stored.ts";
 
 /** A transcript's first line, as far as it is of use. */
@@ -20,11 +22,17 @@ export interface TranscriptMessage {
   readonly status?: "aborted" | "error" | "interrupted" | undefined;
 }
 
+/** What a tool answered to a call of an earlier message. */
+export interface ToolResult {
+  readonly id: string;
+  readonly text: string;
+  readonly isError: boolean;
+}
+
 /** What a line is. `nothing`: true, and not for us. */
 export type TranscriptLine =
   | { readonly kind: "message"; readonly message: TranscriptMessage }
-  /** What a tool answered to a call of an earlier message. */
-  | { readonly kind: "result"; readonly id: string; readonly text: string; readonly isError: boolean }
+  | ({ readonly kind: "result" } & ToolResult)
   | { readonly kind: "nothing" }
   | { readonly kind: "bad"; readonly state: string };
 
@@ -35,8 +43,8 @@ const Header = once(() =>
     type: z.literal("session"),
     version: z.int().optional(),
     agentId: z.string().optional().catch(undefined),
-    label: z.string().min(1).max(64).optional().catch(undefined),
-    model: z.string().max(200).optional().catch(undefined),
+    label: Label().optional().catch(undefined),
+    model: ModelRef().optional().catch(undefined),
     createdAtMs: z.int().min(0).optional().catch(undefined),
     timestamp: z.string().optional().catch(undefined),
     key: z.string().optional(),
@@ -47,7 +55,7 @@ const Line = once(() =>
   z.object({
     type: z.literal("message"),
     role: z.enum(["user", "assistant"]),
-    ts: z.int().min(0),
+    ts: z.int().min(0).max(MOMENT_MAX_MS),
     content: z.array(Content()),
     status: z.enum(["aborted", "error", "interrupted"]).optional().catch(undefined),
   }),
@@ -84,6 +92,7 @@ export function readHeader(line: string): TranscriptHeader | string {
 }
 
 export function readLine(line: string): TranscriptLine {
+  if (isTooDeep(line)) return { kind: "bad", state: "it is nested too deep" };
   const value = parseJson(line);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return { kind: "bad", state: "it is no JSON object" };

@@ -1,7 +1,8 @@
 import { RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Crypto, Database } from "../../ports.ts";
-import { messageSum, toMessage } from "../runs/rows.ts";
+import type { Content } from "../runs/contract.ts";
+import { messageSum, parseContent, toMessage } from "../runs/rows.ts";
 import type { Writer } from "../storage/writer.ts";
 import { agentOf } from "./keys.ts";
 import type { Sessions } from "./sessions.ts";
@@ -12,6 +13,7 @@ import {
   messageLine,
   readHeader,
   readLine,
+  type ToolResult,
   type TranscriptHeader,
   type TranscriptMessage,
 } from "./transcript.ts";
@@ -22,6 +24,19 @@ interface TransferParts {
   readonly crypto: Pick<Crypto, "sha256">;
   readonly sessions: Sessions;
 }
+
+/** The lines of one call, read. */
+interface Part {
+  readonly messages: readonly TranscriptMessage[];
+  /** Whose calls are not among them. */
+  readonly results: readonly ToolResult[];
+  readonly skipped: number;
+}
+
+type ToolCall = Extract<Content, { type: "tool_call" }>;
+
+/** A tool's answer comes soon after its call: messages of an earlier part that are looked at for it. */
+const CALLING_MAX = 5;
 
 export interface ExportRequest {
   readonly after?: string | undefined;
@@ -43,12 +58,18 @@ export interface Imported {
   readonly skipped: number;
 }
 
+/** What an import of several calls has left; when the session is not like that any more, it is another's. */
+interface OpenImport {
+  readonly sessionId: string;
+  readonly newestMessage: number;
+}
+
 /** Sessions as lines of JSON, out and in. */
 export class Transfer {
   readonly #parts: TransferParts;
   readonly #sql: ReturnType<typeof prepare>;
-  /** Imports of several calls that go on: the session each one made, by key. */
-  readonly #open = new Map<string, string>();
+  /** Imports of several calls that go on, by key. */
+  readonly #open = new Map<string, OpenImport>();
 
   constructor(parts: TransferParts) {
     this.#parts = parts;
@@ -58,7 +79,7 @@ export class Transfer {
   /** A page: at first the header, then messages in order. @throws RpcError `invalid_params` for a bad cursor */
   export(session: StoredSession, { after, limit, all }: ExportRequest): { lines: string[]; next?: string } {
     const lines = after === undefined ? [headerLine(session)] : [];
-    const start = after === undefined ? (all ? 0 : session.historyStart) : toId(session.key, after);
+    const start = Math.max(all ? 0 : session.historyStart, after === undefined ? 0 : toId(session.key, after));
     const rows = this.#sql.messages.all(session.id, start, limit + 1);
     let chars = 0;
     let last: string | undefined;
@@ -76,51 +97,88 @@ export class Transfer {
   /**
    * Adds the lines of one call, all or none.
    *
-   * @throws RpcError `conflict` when the session exists and no import of it goes on, `invalid_params` naming
-   *   the line that cannot be read, and as `Sessions.admit`
+   * @throws RpcError `conflict` when the session exists and no import of it goes on, or somebody has used it
+   *   meanwhile; `invalid_params` naming the line that cannot be read; and as `Sessions.admit`
    */
   async import({ key: given, lines, isLast }: ImportRequest, ts: number): Promise<Imported> {
     const { sessions, writer } = this.#parts;
     const key = sessions.canonical(given);
-    const isFirst = !this.#goesOn(key);
-    const header = isFirst ? toHeader(key, lines[0]) : undefined;
-    const { messages, skipped } = readMessages(key, lines, header ? 1 : 0);
+    const header = this.#headerOf(key, lines);
+    const { messages, results, skipped } = readMessages(key, lines, header ? 1 : 0);
     const chars = lines.reduce((sum, line) => sum + line.length, 0);
-    return writer.write(() => {
-      const created = header !== undefined;
-      if (created === this.#goesOn(key)) throw exists(key);
-      const session = header ? this.#begin(key, header, ts) : sessions.find(key);
-      if (!session) throw exists(key);
+    const done = await writer.write(() => {
+      const session = header ? this.#begin(key, header, ts) : this.#goneOnWith(key);
+      const lost = results.filter((result) => !this.#answerIn(session.id, result));
       for (const message of messages) this.#insert(session.id, message);
-      if (isLast) this.#open.delete(key);
-      else this.#open.set(key, session.id);
-      return { session: sessions.byId(session.id) ?? session, created, imported: messages.length, skipped };
+      const { sessionId } = session;
+      return {
+        left: { sessionId, newestMessage: this.#newestMessage(session.id) },
+        session: sessions.byId(session.id) ?? session,
+        skipped: skipped + lost.length,
+      };
     }, chars);
+    this.#open.delete(key);
+    if (!isLast) this.#keepOpen(key, done.left);
+    const { session } = done;
+    return { session, created: header !== undefined, imported: messages.length, skipped: done.skipped };
   }
 
-  /** A session that was deleted and made again is not the one that is being imported. */
-  #goesOn(key: string): boolean {
-    const id = this.#open.get(key);
-    return id !== undefined && this.#parts.sessions.find(key)?.id === id;
+  /** The header of an import that begins; undefined where one goes on. */
+  #headerOf(key: string, [first]: readonly string[]): TranscriptHeader | undefined {
+    if (!this.#open.has(key)) return toHeader(key, first);
+    const header = first === undefined ? undefined : readHeader(first);
+    // A second import of the same key does not go on with the first one's.
+    if (typeof header === "object") return header;
+    this.#goneOnWith(key);
+    return undefined;
+  }
+
+  /** @throws RpcError `conflict` when it is not as the last call has left it: begun anew, made again, written in */
+  #goneOnWith(key: string): StoredSession {
+    const open = this.#open.get(key);
+    const session = this.#parts.sessions.find(key);
+    const isSame =
+      session?.sessionId === open?.sessionId && open?.newestMessage === this.#newestMessage(session?.id ?? "");
+    if (session && isSame) return session;
+    throw new RpcError("conflict", `Cannot import session "${key}": it was changed while it was imported`);
+  }
+
+  #newestMessage(sessionDbId: string): number {
+    return Number(this.#sql.newest.get(sessionDbId)?.["id"] ?? 0);
   }
 
   #begin(key: string, header: TranscriptHeader, ts: number): StoredSession {
     const { sessions } = this.#parts;
     if (sessions.find(key)) throw exists(key);
-    if (this.#open.size >= LIMITS.importsOpenMax) this.#forgetOldest();
     const { agentId, label, model, createdAtMs = ts } = header;
-    const isKnown = agentId !== undefined && agentOf(key) === undefined && sessions.isAgent(agentId);
+    const isKnown = agentOf(key) === undefined && agentId !== undefined && sessions.isAgent(agentId);
     const isFree = label !== undefined && sessions.byLabel(label) === undefined;
-    const options = { model, ...(isKnown && { agentId }), ...(isFree && { label }) };
+    const options = { model, ...(isKnown && { agentId: agentId.toLowerCase() }), ...(isFree && { label }) };
     const { session } = sessions.admit(key, options, ts);
     this.#sql.made.run(Math.min(createdAtMs, ts), session.id);
     return session;
   }
 
   /** An import whose client went away never ends; what it brought stays. */
-  #forgetOldest(): void {
+  #keepOpen(key: string, left: OpenImport): void {
     const [oldest] = this.#open.keys();
-    if (oldest !== undefined) this.#open.delete(oldest);
+    if (oldest !== undefined && this.#open.size >= LIMITS.importsOpenMax) this.#open.delete(oldest);
+    this.#open.set(key, left);
+  }
+
+  /** A tool's answer to a call that came with an earlier part. @returns false when its call is not there */
+  #answerIn(sessionDbId: string, result: ToolResult): boolean {
+    for (const { id = null, ts } of this.#sql.calling.all(sessionDbId, CALLING_MAX)) {
+      const parts = parseContent(this.#sql.content.get(id)?.["content"]) ?? [];
+      const call = parts.find((part) => part.type === "tool_call" && part.id === result.id);
+      if (call?.type !== "tool_call" || call.result !== undefined) continue;
+      answer(call, result);
+      const content = JSON.stringify(parts);
+      const fields = { sessionDbId, role: "assistant" as const, content, ts: Number(ts) };
+      this.#sql.answer.run(content, messageSum(this.#parts.crypto, fields), id);
+      return true;
+    }
+    return false;
   }
 
   #insert(sessionDbId: string, { role, ts, status, content: parts }: TranscriptMessage): void {
@@ -139,36 +197,35 @@ function toHeader(key: string, line: string | undefined): TranscriptHeader {
   return header;
 }
 
-/** The messages, with what their tools answered. @param from lines before it are no messages */
-function readMessages(
-  key: string,
-  lines: readonly string[],
-  from: number,
-): { messages: TranscriptMessage[]; skipped: number } {
+/**
+ * The messages, with what their tools answered, and answers to calls of an earlier part.
+ *
+ * @param from lines before it are no messages
+ */
+function readMessages(key: string, lines: readonly string[], from: number): Part {
   const messages: TranscriptMessage[] = [];
+  const calls = new Map<string, ToolCall>();
+  const results: ToolResult[] = [];
   let skipped = 0;
   lines.slice(from).forEach((text, place) => {
     const line = readLine(text);
     if (line.kind === "bad") throw badLine(key, from + place + 1, line.state);
-    if (line.kind === "message") messages.push(line.message);
-    else if (line.kind === "nothing" || !addResult(messages, line)) skipped++;
+    if (line.kind === "nothing") return void skipped++;
+    if (line.kind === "message") {
+      messages.push(line.message);
+      for (const part of line.message.content) if (part.type === "tool_call") calls.set(part.id, part);
+      return;
+    }
+    const call = calls.get(line.id);
+    if (call) answer(call, line);
+    else results.push(line);
   });
-  return { messages, skipped };
+  return { messages, results, skipped };
 }
 
-/** @returns false when its call is not among them */
-function addResult(
-  messages: readonly TranscriptMessage[],
-  { id, text, isError }: { readonly id: string; readonly text: string; readonly isError: boolean },
-): boolean {
-  for (const { content } of messages.toReversed()) {
-    const call = content.find((part) => part.type === "tool_call" && part.id === id);
-    if (call?.type !== "tool_call") continue;
-    call.result = text;
-    if (isError) call.isError = true;
-    return true;
-  }
-  return false;
+function answer(call: ToolCall, { text, isError }: ToolResult): void {
+  call.result = text;
+  if (isError) call.isError = true;
 }
 
 function badLine(key: string, line: number, state: string): RpcError {
@@ -199,6 +256,12 @@ function prepare(db: Database) {
     insert: db.prepare(
       "INSERT INTO messages (session_id, role, content, status, ts, checksum) VALUES (?, ?, ?, ?, ?, ?)",
     ),
+    newest: db.prepare("SELECT max(id) AS id FROM messages WHERE session_id = ?"),
+    calling: db.prepare(
+      `SELECT id, ts FROM messages WHERE session_id = ? AND role = 'assistant' ORDER BY id DESC LIMIT ?`,
+    ),
+    content: db.prepare("SELECT content FROM messages WHERE id = ?"),
+    answer: db.prepare("UPDATE messages SET content = ?, checksum = ? WHERE id = ?"),
     made: db.prepare("UPDATE sessions SET created_at = ? WHERE id = ?"),
     touch: db.prepare(
       `UPDATE sessions SET messages = messages + 1, preview = coalesce(?, preview), title = coalesce(title, ?)

@@ -167,14 +167,8 @@ export function setupRuns(options: Options = {}) {
     options: timeoutMs === undefined ? {} : { timeoutMs },
     ...more,
   });
-  const send = async (
-    sessionKey: string,
-    message: string,
-    more: More = {},
-  ): Promise<Sent & { runId: string }> => {
-    const sent = await runs.send(asked(sessionKey, message, more), "somebody");
-    return { runId: "", ...sent };
-  };
+  const send = async (sessionKey: string, message: string, more: More = {}): Promise<Sent> =>
+    runs.send(asked(sessionKey, message, more), "somebody");
   const begin = (sessionKey: string, message: string, more: More = {}) =>
     runs.begin(asked(sessionKey, message, more));
   const wait = async (runId: string) => runs.wait(runId, 3_600_000, () => () => {});

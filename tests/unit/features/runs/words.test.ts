@@ -10,7 +10,11 @@ describe("a word that stops", () => {
     const stopped = await runs.send(asked("a", " Stop "), "somebody");
     expect(stopped).toEqual({ runId: first.runId, sessionKey: "a", status: "stopped" });
     // Once more, before the end is on disk: it is not a message either.
-    expect(await runs.send(asked("a", "/stop"))).toEqual({ sessionKey: "a", status: "stopped" });
+    expect(await runs.send(asked("a", "/stop"))).toEqual({
+      runId: second.runId,
+      sessionKey: "a",
+      status: "stopped",
+    });
     for (const { runId } of [first, second])
       expect(await wait(runId)).toMatchObject({ status: "aborted", stoppedBy: "somebody" });
     expect(texts("a")).toEqual(["user: one", "user: two"]);
@@ -32,7 +36,10 @@ describe("a word that begins anew", () => {
     const first = await send("a", "one");
     await heard(await agent.started(1), "half");
     const before = sessions.find("a")?.sessionId;
-    expect(await send("a", "/new")).toMatchObject({ status: "reset", sessionKey: "a", runId: "" });
+    const reset = await send("a", "/new");
+    expect(reset).toEqual({ status: "reset", sessionKey: "a", runId: expect.any(String) });
+    expect(await wait(reset.runId)).toMatchObject({ status: "ok" });
+    expect(chat("final")).toMatchObject([{ runId: reset.runId, message: { content: [] } }]);
     expect(await wait(first.runId)).toMatchObject({ status: "aborted", stoppedBy: "somebody" });
     expect(chat("aborted")).toMatchObject([{ reason: "reset" }]);
     expect(agent.closed).toEqual(["a"]);
