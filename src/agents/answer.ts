@@ -4,9 +4,9 @@ import { isCount, isJson, record, text } from "./wire.ts";
 /** Tool calls in one answer: agents ask for a handful. */
 const TOOL_CALLS_MAX = 128;
 
-/** Characters of one call's arguments: a file to be written fits; and of all calls together. */
+/** Characters of one call's arguments: a file to be written fits; and of all that is said of all calls. */
 const ARGS_CHARS_MAX = 2_000_000;
-const ALL_ARGS_CHARS_MAX = 8_000_000;
+const CALLS_CHARS_MAX = 8_000_000;
 
 type EndReason = Extract<ModelEvent, { type: "end" }>["reason"];
 type Call = { id: string; name: string; args: string; index: number; extra: unknown };
@@ -44,7 +44,7 @@ export class Answer {
   #reason: EndReason | undefined;
   #usage: ModelEvent | undefined;
   #isEmpty = true;
-  #argsChars = 0;
+  #callsChars = 0;
 
   /** @param idPrefix begins the ids of calls that have none */
   constructor(idPrefix = "call") {
@@ -141,11 +141,11 @@ export class Answer {
     call.name ||= text(name);
     const written = typeof args === "object" && args !== null ? JSON.stringify(args) : text(args);
     call.args += written;
-    this.#argsChars += written.length;
+    this.#callsChars += written.length + text(part["id"]).length + text(name).length;
     if (call.args.length > ARGS_CHARS_MAX)
       throw new AnswerTooLarge(`tool call over ${ARGS_CHARS_MAX} characters`);
-    if (this.#argsChars > ALL_ARGS_CHARS_MAX)
-      throw new AnswerTooLarge(`tool calls over ${ALL_ARGS_CHARS_MAX} characters`);
+    if (this.#callsChars > CALLS_CHARS_MAX)
+      throw new AnswerTooLarge(`tool calls over ${CALLS_CHARS_MAX} characters`);
   }
 
   #callFor(part: Record<string, unknown>, isNamed: boolean): Call {

@@ -95,6 +95,7 @@ export class AnthropicAnswer {
       name: text(name),
       input,
     };
+    this.#grow(block.type.length + block.signature.length + block.id.length + block.name.length);
     this.#blocks.set(index, block);
     if (block.type === "tool_use") this.#grow(JSON.stringify(input ?? {}).length);
     return this.#write(block, text(said) || text(thinking) || text(data));

@@ -19,6 +19,9 @@ const DEADLINE_MS = 500;
 /** A list of some thousand models; more is no Ollama. */
 const LIST_BYTES_MAX = 4 * 1024 * 1024;
 
+/** As long as references may be. */
+const NAME_CHARS_MAX = 180;
+
 /** Small, cheap and able: what a key alone gets. */
 const OPENAI_MODEL = "openai/gpt-5-mini";
 const ANTHROPIC_MODEL = "anthropic/claude-haiku-5-5";
@@ -118,7 +121,8 @@ function chatModels(answer: unknown): string[] | undefined {
 function toListed(entry: unknown): Listed | undefined {
   if (!isRecord(entry)) return undefined;
   const { name, modified_at: modifiedAt, details } = entry;
-  if (typeof name !== "string" || name === "" || /\s/.test(name)) return undefined;
+  if (typeof name !== "string" || name === "" || name.length > NAME_CHARS_MAX) return undefined;
+  if (/[\s\p{C}]/u.test(name)) return undefined;
   // Models that only make embeddings refuse to chat, and nothing else in the list tells them apart.
   const family = isRecord(details) ? details["family"] : undefined;
   if (/embed/i.test(name) || (typeof family === "string" && /bert/i.test(family))) return undefined;

@@ -74,6 +74,13 @@ async function answerOnce(parts: ChatParts, message: string): Promise<number> {
   const isJson = args.has("json");
   let lastChar = "\n";
   let signalled: keyof typeof SIGNAL_EXIT | undefined;
+  const program = programName(platform);
+  // Before the message is handed over: what comes of that has to be waited for in the same turn of the loop.
+  const stopApprovals = await followApprovals(client, sessionKey, {
+    asked: ({ id, title }) =>
+      screen.problem(`It asks for a yes: ${title}. ${program} approvals allow ${id} (or always, deny)`),
+    settled: () => {},
+  });
   const turn = startTurn({
     client,
     sessionKey,
@@ -83,13 +90,7 @@ async function answerOnce(parts: ChatParts, message: string): Promise<number> {
       screen.write(screen.foreign(text));
       lastChar = text.at(-1) ?? lastChar;
     },
-    onQueued: () => screen.problem(`Session "${sessionKey}" is still answering, this message waits`),
-  });
-  const program = programName(platform);
-  const stopApprovals = await followApprovals(client, sessionKey, {
-    asked: ({ id, title }) =>
-      screen.problem(`It asks for a yes: ${title}. ${program} approvals allow ${id} (or always, deny)`),
-    settled: () => {},
+    onNote: (note) => screen.problem(note),
   });
   const stopSignals = platform.process.onStopSignal((signal) => {
     // The second time: whoever presses it does not want to wait for the gateway either.

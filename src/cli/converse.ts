@@ -1,5 +1,6 @@
 import { GatewayError } from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
+import { isStopWord } from "../features/sessions/resets.ts";
 import type { Stop } from "../ports.ts";
 import type { ChatParts } from "./chat.ts";
 import { modelNote } from "./model.ts";
@@ -10,8 +11,9 @@ import { sending, startTurn, type Turn } from "./turn.ts";
 const PROMPT = "> ";
 
 const COMMANDS = [
-  ["/new", "begin anew; what was said is kept and can be found"],
+  ["/new", "begin anew; what was said is kept and can be found. /new MODEL does so with that model"],
   ["/retry", "answer the last message again, if its answer was cut off"],
+  ["/stop", "stop the answer; so does Ctrl-C"],
   ["/help", "show this"],
   ["/quit", "leave; so do Ctrl-D, and Ctrl-C twice"],
 ] as const;
@@ -82,13 +84,16 @@ class Conversation {
   }
 
   /**
-   * A line is the answer to a question that is open, else the next message: also one typed during an answer.
+   * A line is the answer to a question that is open, else the next message: also one typed during an answer,
+   * unless it is a word that stops that.
    */
   async #read(): Promise<void> {
     for await (const line of this.#parts.platform.process.lines()) {
-      if (!this.#questions.isAsking) this.#typed.put(line);
-      else if (isFarewell(line.trim())) return this.#left.resolve();
-      else await this.#questions.answer(line);
+      if (this.#questions.isAsking) {
+        if (isFarewell(line.trim())) return this.#left.resolve();
+        await this.#questions.answer(line);
+      } else if (this.#turn && isStopWord(line)) this.#turn.abort();
+      else this.#typed.put(line);
     }
     this.#typed.close();
   }
@@ -134,8 +139,11 @@ class Conversation {
       return undefined;
     }
     if (isFarewell(line)) return "leave";
-    if (line === "/new") await this.#startAfresh();
+    if (line === "/new" || line === "/reset") await this.#startAfresh();
+    // What stands behind the word is the gateway's to read: a model, a message, or both.
+    else if (/^\/(?:new|reset)\s/.test(line)) await this.#ask(line);
     else if (line === "/retry") await this.#retry();
+    else if (isStopWord(line)) screen.problem("Cannot stop the answer: none is being given");
     else if (line === "/help") for (const [name, what] of COMMANDS) screen.line(`${name.padEnd(6)} ${what}`);
     else screen.problem(`Cannot do "${line}": there are ${COMMANDS.map(([name]) => name).join(", ")}`);
     return undefined;
@@ -154,14 +162,14 @@ class Conversation {
   }
 
   async #retry(): Promise<void> {
-    await this.#follow((onText, onQueued) => {
+    await this.#follow((onText, onNote) => {
       const { client } = this.#parts;
       return startTurn({
         client,
         sessionKey: this.#sessionKey,
         send: () => client.call("chat.retry", { sessionKey: this.#sessionKey }),
         onText,
-        onQueued,
+        onNote,
       });
     });
   }
@@ -169,25 +177,27 @@ class Conversation {
   async #ask(message: string): Promise<void> {
     const { client, timeoutMs } = this.#parts;
     const sessionKey = this.#sessionKey;
-    await this.#follow((onText, onQueued) =>
+    await this.#follow((onText, onNote) =>
       startTurn({
         client,
         sessionKey,
         send: sending({ client, sessionKey, message, timeoutMs }),
         onText,
-        onQueued,
+        onNote,
       }),
     );
   }
 
-  async #follow(start: (onText: (text: string) => void, onQueued: () => void) => Turn): Promise<void> {
+  async #follow(
+    start: (onText: (text: string) => void, onNote: (note: string) => void) => Turn,
+  ): Promise<void> {
     const { client, screen } = this.#parts;
     this.#turn = start(
       (text) => {
         screen.write(screen.foreign(text));
         this.#lastChar = text.at(-1) ?? this.#lastChar;
       },
-      () => this.#say("This session is still answering, the message waits or joins in"),
+      (note) => this.#say(note),
     );
     try {
       const { problem } = await this.#turn.end;

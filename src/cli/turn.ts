@@ -20,7 +20,7 @@ export type TurnEnd = {
 };
 
 /** What became of a message. */
-export type Handed = { readonly runId?: string; readonly status: string };
+export type Handed = { readonly runId: string; readonly status: string };
 
 export type TurnOptions = {
   readonly client: GatewayClient;
@@ -29,8 +29,8 @@ export type TurnOptions = {
   send(): Promise<Handed>;
   /** Gets the answer's text piece by piece, each character once, in order. */
   onText(text: string): void;
-  /** The run waits behind another one of its session. */
-  onQueued(): void;
+  /** Gets told, as a sentence, that an answer of its own is not what comes next. */
+  onNote(note: string): void;
 };
 
 /** One message and its answer. */
@@ -39,6 +39,15 @@ export type Turn = {
   readonly end: Promise<TurnEnd>;
   /** Asks the gateway to stop answering. Safe to call at any time, and twice. */
   abort(): void;
+};
+
+/** What is said of a message that is not answered at once. A run waits for its session, or for all others. */
+const NOTES: Readonly<Record<string, string>> = {
+  queued: "This message waits: others are answered first",
+  joined: "This message waits, and is answered together with others",
+  steered: "This message joins the answer that is being given",
+  stopped: "The answer is stopped",
+  reset: "It begins anew",
 };
 
 /** Messages looked through for the answer of a run whose end was missed. */
@@ -83,9 +92,10 @@ export function startTurn(options: TurnOptions): Turn {
   };
   const send = async (): Promise<void> => {
     const sent = await options.send();
-    if (sent.runId === undefined || sent.status === "stopped")
-      return ended.resolve({ runId: sent.runId ?? "", status: "ok" });
-    if (sent.status !== "started") options.onQueued();
+    const note = NOTES[sent.status];
+    if (note !== undefined) options.onNote(note);
+    if (sent.status === "stopped" || sent.status === "reset")
+      return ended.resolve({ runId: sent.runId, status: "ok" });
     runId = sent.runId;
     if (isAborting) abort();
     for (const event of early.splice(0)) take(event);

@@ -9,7 +9,7 @@ import type { ConfigStore } from "../config/store.ts";
 import type { Feature, Lifetime } from "../feature.ts";
 import { createAgentsFeature } from "../features/agents/feature.ts";
 import { mainKeyOf } from "../features/sessions/keys.ts";
-import type { Platform, Runner } from "../ports.ts";
+import type { Log, Platform, Runner } from "../ports.ts";
 import type { Loaded } from "./configuration.ts";
 import { createHelpers } from "./helpers.ts";
 import { defaultAgentOf } from "./sections.ts";
@@ -58,23 +58,8 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
     return { runner, detect, found: undefined, catalog: () => (catalog ??= openCatalog()) };
   }
 
-  /** A model that nobody can open is told now, not to whoever sends the first message. */
-  function check(): void {
-    const { defaults, list } = store.current().agents;
-    for (const model of new Set([defaults, ...list].flatMap((agent) => toModels(agent.model)))) {
-      try {
-        if (splitModel(model).provider !== "echo") toBackend(model, store.current(), store.environment());
-      } catch (error) {
-        log.warn("model cannot be used", {
-          model,
-          reason: messageOf(error),
-        });
-      }
-    }
-  }
-
   async function look(): Promise<void> {
-    check();
+    check(store, log);
     if (isConfigured()) return;
     const mine = begun;
     const { model, line } = await mine.detect();
@@ -112,6 +97,18 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
     waiting: () => (isConfigured() || begun.found !== undefined ? [] : ["models"]),
     detect,
   };
+}
+
+/** A model that nobody can open is told now, not to whoever sends the first message. */
+function check(store: ConfigStore, log: Log): void {
+  const { defaults, list } = store.current().agents;
+  for (const model of new Set([defaults, ...list].flatMap((agent) => toModels(agent.model)))) {
+    try {
+      if (splitModel(model).provider !== "echo") toBackend(model, store.current(), store.environment());
+    } catch (error) {
+      log.warn("model cannot be used", { model, reason: messageOf(error) });
+    }
+  }
 }
 
 /** The first model of the configuration: what the runner tries first. */

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { opencode } from "../../scripts/tools.ts";
 import type { ClientEvents, GatewayClient } from "../../src/client/mod.ts";
 import { createHome, type Gateway, type Home, startGateway } from "../support/binary.ts";
+import { stdioServer } from "../support/mcp-tools.ts";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
 import { listen, type Listener } from "../support/sdk.ts";
 
@@ -43,7 +44,7 @@ interface Setting {
   readonly workspace: string;
 }
 
-async function prepare(): Promise<Setting> {
+async function prepare(more: object = {}): Promise<Setting> {
   const command = [await opencode(), "acp", "--pure"];
   const models = await startOpenAiServer();
   onTestFinished(() => models.stop());
@@ -53,6 +54,7 @@ async function prepare(): Promise<Setting> {
   const home = createHome({
     agents: { defaults: { model: "opencode/default", workspace: "~/work" } },
     models: { providers: { opencode: { api: "acp", command, env } } },
+    ...more,
   });
   const workspace = join(home.path, "work");
   mkdirSync(workspace, { mode: 0o755 });
@@ -163,4 +165,20 @@ test("prompt, permission, approval, answer, refusal, cancel, restart, resume", a
   expect(said.at(-1)).toBe("Who am I?");
   expect(messages.some(({ role, content }) => role === "tool" && content.includes(workspace))).toBe(true);
   expect(await second.gateway.stop()).toBe(0);
+});
+
+test("the gateway's servers of tools are the agent's too, except where a person is to be asked", async () => {
+  const servers = { plain: stdioServer(), asked: stdioServer() };
+  const { home, models } = await prepare({ mcp: { servers }, tools: { approve: ["asked__*"] } });
+  const { gateway, person } = await enter(home);
+  const toolCalls = [{ id: "call_1", name: "plain_echo", args: '{"said":"hello"}' }];
+  models.on(MODEL, { kind: "answer", toolCalls }, { kind: "answer", text: ["It said hello"] });
+  expect((await answered(person, "Say hello")).at(-1)).toEqual({ type: "text", text: "It said hello" });
+  const big = models.requests.filter(({ model }) => model === MODEL);
+  const offered = (big[0]?.body["tools"] ?? []) as { function: { name: string } }[];
+  const names = offered.map((tool) => tool.function.name);
+  expect(names).toContain("plain_echo");
+  expect(names.filter((name) => name.startsWith("asked"))).toEqual([]);
+  expect(big.at(-1)?.messages).toContainEqual({ role: "tool", content: "hello" });
+  expect(await gateway.stop()).toBe(0);
 });

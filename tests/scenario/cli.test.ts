@@ -119,6 +119,26 @@ describe("chat", () => {
     ]);
   });
 
+  test("says in one line what is wrong with a message that is not taken", async () => {
+    await startGateway();
+    const said = {
+      code: 1,
+      out: "",
+      err: /^Cannot call "chat.send": "sessionKey" has control characters .*\n$/,
+    };
+    for (let time = 0; time < 3; time++) {
+      const { code, out, err } = await gateway(["chat", "-s", "a\nb", "Hello"]);
+      expect({ code, out, err }).toEqual({ ...said, err: expect.stringMatching(said.err) });
+    }
+  });
+
+  test("says what became of a word that is no message", async () => {
+    await configure({ agents: { defaults: { model: "echo/echo" } } });
+    await startGateway();
+    expect(await gateway(["chat", "/new"])).toEqual({ code: 0, out: "", err: "It begins anew\n" });
+    expect((await gateway(["chat", "/new", "echo/echo", "Hello"])).out).toBe("You said: Hello\n");
+  });
+
   test("chooses a model for a new session only", async () => {
     await configure({ ...withModel("t/plain") });
     await startGateway();
@@ -186,17 +206,39 @@ describe("a conversation on a terminal", () => {
     chat.type("/help\n");
     await chat.until(/\/new {3}begin anew/);
     chat.type("/nonsense\n");
-    await chat.until(/Cannot do "\/nonsense": there are \/new, \/retry, \/help, \/quit/);
+    await chat.until(/Cannot do "\/nonsense": there are \/new, \/retry, \/stop, \/help, \/quit/);
     chat.type("/new\n");
     await chat.until(/It begins anew/);
     chat.type("Who?\n");
     await chat.until(/You said: Who\?\r\n.*> /);
+    chat.type("/stop\n");
+    await chat.until(/Cannot stop the answer: none is being given/);
     chat.type("\u0004");
     expect(await chat.exited).toBe(0);
     const { sessions } = JSON.parse((await gateway(["call", "sessions.list", "--json"])).out);
     expect(sessions.map(({ key, messages }: { key: string; messages: number }) => [key, messages])).toEqual([
       ["agent:main:main", 2],
     ]);
+  });
+
+  test("a word stops an answer, another one begins anew with a model", async () => {
+    await configure(withModel("t/stall"));
+    await startGateway();
+    const chat = startProgram(["chat"], { home, terminal: true });
+    await chat.until(/> $/);
+    for (const word of ["stop", "/stop"]) {
+      const from = chat.out().length;
+      chat.type("count\n");
+      await chat.until(/One two three\./, from);
+      chat.type(`${word}\n`);
+      await chat.until(/The answer was stopped\r\n.*> /, from);
+    }
+    chat.type("/new echo/echo\n");
+    await chat.until(/It begins anew/);
+    chat.type("Who?\n");
+    await chat.until(/You said: Who\?\r\n.*> /);
+    chat.type("/reset t/stall and count\n");
+    await chat.until(/and count\r\nOne two three\./);
   });
 
   test("Ctrl-C stops an answer, twice it leaves", async () => {

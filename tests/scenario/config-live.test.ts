@@ -3,7 +3,6 @@ import { describe, expect, onTestFinished, setDefaultTimeout, test } from "bun:t
 import { readFileSync, writeFileSync } from "node:fs";
 import { backAgain, breaksOf, changedTo, rejectedAs, startConfigured } from "../support/configured.ts";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
-import { sendMessage } from "../support/sdk.ts";
 
 setDefaultTimeout(60_000);
 
@@ -30,7 +29,7 @@ test("a run keeps the model it began with, the next has the new one, and nobody 
   await using live = await startConfigured(withModels(old));
   const { person, path } = live;
   const say = async (message: string): Promise<string> =>
-    (await sendMessage(person.client, { sessionKey: "main", message })).runId;
+    (await person.client.call("chat.send", { sessionKey: "main", message })).runId;
   const first = await say("Who is there?");
   const request = await old.next();
   request.release(2);

@@ -11,7 +11,6 @@ import {
 } from "../support/configured.ts";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
 import { freePort, takePort } from "../support/tcp.ts";
-import { sendMessage } from "../support/sdk.ts";
 
 setDefaultTimeout(60_000);
 
@@ -50,7 +49,7 @@ async function startModels(): Promise<OpenAiServer> {
 
 /** A run that has said its first word; the rest waits for `release`. */
 async function begin({ person }: Configured, models: OpenAiServer) {
-  const { runId } = await sendMessage(person.client, { sessionKey: "main", message: "Count" });
+  const { runId } = await person.client.call("chat.send", { sessionKey: "main", message: "Count" });
   const request = await models.next();
   request.release(2);
   await person.chat(runId, "delta");

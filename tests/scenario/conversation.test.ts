@@ -6,7 +6,7 @@ import { expect, onTestFinished, setDefaultTimeout, test } from "bun:test";
 import { createIdempotencyKey, type GatewayClient, type Message } from "../../src/client/mod.ts";
 import { createHome, type Gateway, type Home, runBinary, startGateway } from "../support/binary.ts";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
-import { listen, type Listener, sendMessage } from "../support/sdk.ts";
+import { listen, type Listener } from "../support/sdk.ts";
 
 /** More than the wait for whatever is missing, which says what that was. */
 setDefaultTimeout(30_000);
@@ -41,7 +41,7 @@ function startAgain(home: Home, port = 0): Promise<Gateway> {
 }
 
 async function send(client: GatewayClient, sessionKey: string, message: string): Promise<string> {
-  return (await sendMessage(client, { sessionKey, message })).runId;
+  return (await client.call("chat.send", { sessionKey, message })).runId;
 }
 
 async function history(client: GatewayClient, sessionKey: string): Promise<Message[]> {
@@ -225,7 +225,7 @@ test("messages of one session wait for each other, and each answer is its own", 
   models.queue({ kind: "answer", text: ["One."], gated: true });
   const first = await send(person.client, "main", "First");
   const firstRequest = await models.next();
-  const second = await sendMessage(person.client, { sessionKey: "main", message: "Second" });
+  const second = await person.client.call("chat.send", { sessionKey: "main", message: "Second" });
   expect(second.status).toBe("queued");
   const beside = await send(person.client, "other", "Beside");
   await person.chat(beside, "final");
@@ -270,9 +270,9 @@ test("a gateway that is killed has lost nothing it said yes to", async () => {
   models.queue({ kind: "answer", text: TEXT, gated: true });
   const idempotencyKey = createIdempotencyKey();
   const message = { sessionKey: "main", message: "Are you alive?", idempotencyKey };
-  const running = await sendMessage(person.client, message);
+  const running = await person.client.call("chat.send", message);
   const request = await models.next();
-  const waiting = await sendMessage(person.client, { sessionKey: "main", message: "Hello?" });
+  const waiting = await person.client.call("chat.send", { sessionKey: "main", message: "Hello?" });
   expect([running.status, waiting.status]).toEqual(["started", "queued"]);
   request.release(3);
   await person.chat(running.runId, "delta");
@@ -293,7 +293,7 @@ test("a gateway that is killed has lost nothing it said yes to", async () => {
     [running, waiting].map(({ runId }) => person.client.call("agent.wait", { runId })),
   );
   expect(ends.map(({ status }) => status)).toEqual(["interrupted", "interrupted"]);
-  expect(await sendMessage(person.client, message)).toEqual(running);
+  expect(await person.client.call("chat.send", message)).toEqual(running);
   expect(await history(person.client, "main")).toEqual(kept);
   // What was cut is told to the model as it was: asked, and not answered.
   const next = await send(person.client, "main", "And now?");

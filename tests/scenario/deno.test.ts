@@ -5,7 +5,7 @@ import { deno, TOP } from "../../scripts/tools.ts";
 import { createHome, type Gateway, type Home, spawn, startGateway } from "../support/binary.ts";
 import { isAlive, stdioServer } from "../support/mcp-tools.ts";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
-import { listen, type Listener, sendMessage } from "../support/sdk.ts";
+import { listen, type Listener } from "../support/sdk.ts";
 
 /** With the installation of Deno, where it has not been needed before. */
 setDefaultTimeout(120_000);
@@ -57,7 +57,7 @@ test("a tool of a program, asked about first, an answer that is found again, and
     },
     { kind: "answer", text: ["It said so."] },
   );
-  const { runId } = await sendMessage(person.client, { sessionKey: "main", message: "Ask the tool" });
+  const { runId } = await person.client.call("chat.send", { sessionKey: "main", message: "Ask the tool" });
   const { payload } = await person.until("question", ({ event }) => event === "approval.requested");
   const { id } = payload["approval"] as { id: string };
   await person.client.call("approvals.resolve", { id, decision: "allow_once" });
@@ -83,7 +83,7 @@ test("a kill leaves what was said yes to, and the answer can be asked for again"
   const { home, models: server } = await createSetting();
   const { gateway, person } = await start(home);
   server.queue({ kind: "stall", after: ["One ", "two"] });
-  const { runId } = await sendMessage(person.client, { sessionKey: "main", message: "Count" });
+  const { runId } = await person.client.call("chat.send", { sessionKey: "main", message: "Count" });
   await person.chat(runId, "delta");
   await gateway.stop("SIGKILL");
 

@@ -17,7 +17,7 @@ import {
 } from "../support/binary.ts";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
 import { openDeaf, rawRequest } from "../support/raw.ts";
-import { listen, type Listener, sendMessage } from "../support/sdk.ts";
+import { listen, type Listener } from "../support/sdk.ts";
 import { socketWire } from "../support/wires.ts";
 
 const FAULTY = [
@@ -58,7 +58,7 @@ function enter(gateway: Gateway): Promise<Listener> {
 
 /** A run that has said its first word; the rest waits for `release`. */
 async function begin({ person, models }: Slow, sessionKey: string) {
-  const { runId } = await sendMessage(person.client, { sessionKey, message: "Count" });
+  const { runId } = await person.client.call("chat.send", { sessionKey, message: "Count" });
   const request = await models.next();
   request.release(2);
   await person.chat(runId, "delta");
@@ -113,7 +113,7 @@ describe("stop", () => {
     const slow = await startSlow();
     const { home, gateway, person } = slow;
     const { runId, request } = await begin(slow, "main");
-    const queued = await sendMessage(person.client, { sessionKey: "main", message: "And again" });
+    const queued = await person.client.call("chat.send", { sessionKey: "main", message: "And again" });
     const waiting = person.client.call("agent.wait", { runId });
     // Taken in order: when this one is answered, the one before is being worked on.
     await person.client.call("health");
@@ -124,7 +124,7 @@ describe("stop", () => {
     expect(reason).toBe("shutdown");
     for (const attempt of [
       person.client.call("health"),
-      sendMessage(person.client, { sessionKey: "late", message: "Let me in" }),
+      person.client.call("chat.send", { sessionKey: "late", message: "Let me in" }),
     ])
       expect(await attempt.catch((error: unknown) => error)).toMatchObject({
         code: "unavailable",
@@ -222,7 +222,7 @@ describe("stop", () => {
     // The echo's answers, until they are more than the system and the gateway keep for it.
     const message = "x".repeat(390_000);
     for (let count = 0; count < 100 && gone().length === 0; count += 1) {
-      const sent = await sendMessage(person.client, { sessionKey: `session ${count}`, message });
+      const sent = await person.client.call("chat.send", { sessionKey: `session ${count}`, message });
       await person.chat(sent.runId, "final");
     }
     expect(gone()).toEqual([CLOSE.slow]);
@@ -379,7 +379,7 @@ describe("the token", () => {
     for (const start of ["first", "second"]) {
       const gateway = await startGateway(home, { args: ["--log-format", format] });
       const person = await enter(gateway);
-      const { runId } = await sendMessage(person.client, { sessionKey: start, message: "Hello" });
+      const { runId } = await person.client.call("chat.send", { sessionKey: start, message: "Hello" });
       await person.chat(runId, "final");
       expect(await gateway.stop()).toBe(0);
       expect(gateway.stdout()).toBe("");

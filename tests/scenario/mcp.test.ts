@@ -69,7 +69,7 @@ function script(models: OpenAiServer, name: string, args: object, text = "Done."
 }
 
 async function send({ client }: Listener, message: string): Promise<string> {
-  const { runId = "" } = await client.call("chat.send", { sessionKey: "main", message });
+  const { runId } = await client.call("chat.send", { sessionKey: "main", message });
   return runId;
 }
 

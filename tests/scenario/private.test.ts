@@ -17,7 +17,7 @@ import { BINARY } from "../../scripts/build.ts";
 import { createGatewayClient, GatewayError } from "../../src/client/mod.ts";
 import { createHome, type Gateway, type Home, runBinary, spawn, startGateway } from "../support/binary.ts";
 import { startOpenAiServer } from "../support/openai-server.ts";
-import { listen, sendMessage } from "../support/sdk.ts";
+import { listen } from "../support/sdk.ts";
 
 /** More than the wait for whatever is missing, which says what that was. */
 setDefaultTimeout(30_000);
@@ -207,7 +207,7 @@ describe("secrets", () => {
       const gateway = await startGateway(home, { args: [...args, "--log-format", format], env: env ?? {} });
       const credential = name === "a password" ? { password: CANARY } : { token: CANARY };
       const person = await listen(gateway, credential);
-      const { runId } = await sendMessage(person.client, { sessionKey: "main", message: "Hello" });
+      const { runId } = await person.client.call("chat.send", { sessionKey: "main", message: "Hello" });
       const { error } = await person.chat(runId, "error");
       expect(error).toMatchObject({
         code: "forbidden",
@@ -298,7 +298,7 @@ describe("secrets", () => {
       );
       let said = "";
       for (let count = 0; count < 13; count += 1) {
-        const { runId } = await sendMessage(person.client, {
+        const { runId } = await person.client.call("chat.send", {
           sessionKey: "main",
           message: `Try ${count}`,
         });

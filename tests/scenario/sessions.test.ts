@@ -149,6 +149,17 @@ test("what is called wrongly, and what is not there", async () => {
   expect(await sessions("list")).toMatchObject({ code: 69 });
 });
 
+test("a file that cannot be made is named, in one line", async () => {
+  await start();
+  await gateway(["chat", "--token", TOKEN, "Hello"]);
+  const out = join(home, "nowhere", "main.jsonl");
+  expect(await sessions("export", "main", "--out", out, "--token", TOKEN)).toEqual({
+    code: 1,
+    out: "",
+    err: `Cannot open file "${out}": no such file or directory\n`,
+  });
+});
+
 test("a long session goes out and comes back over many requests, the same to the letter", async () => {
   const { url } = await start({ sessions: { keepMax: 10 } });
   const lines = ['{"type":"session","version":1,"key":"long","createdAtMs":5}'];
@@ -270,7 +281,7 @@ test("a reset and a deletion stop what runs, keep what it had said, and tell why
   const { client } = person;
   const begin = async (sessionKey: string): Promise<string> => {
     models.queue({ kind: "stall", after: ["Once upon"] });
-    const { runId = "" } = await client.call("chat.send", { sessionKey, message: "Tell me a story" });
+    const { runId } = await client.call("chat.send", { sessionKey, message: "Tell me a story" });
     await person.chat(runId, "delta");
     return runId;
   };
@@ -293,7 +304,7 @@ test("a reset and a deletion stop what runs, keep what it had said, and tell why
   expect(await person.chat(second, "aborted")).toMatchObject({ reason: "deleted" });
   expect(await client.call("sessions.list", { search: "review" })).toMatchObject({ total: 0 });
   // The lane is free: the next message runs.
-  const { runId = "" } = await client.call("chat.send", { sessionKey: "main", message: "Hello" });
+  const { runId } = await client.call("chat.send", { sessionKey: "main", message: "Hello" });
   await person.chat(runId, "final");
 });
 

@@ -1,5 +1,6 @@
 // A small agent that speaks the Agent Client Protocol, for tests: what it does is in the text of the prompt.
-// Flags: --load, --resume, --models, --old-models, --images, --store=FILE, --login, --slow-start
+// Flags: --load, --resume, --models, --old-models, --images, --store=FILE, --login, --slow-start,
+// --http, --refuses-servers
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import {
   agent,
@@ -137,6 +138,10 @@ const ACTS: Readonly<Record<string, (talk: Talk, prompt: Prompt) => Promise<Stop
     await say(talk, JSON.stringify({ env, pid, kinds, model: talk.session.model, directory: process.cwd() }));
     return "end_turn";
   },
+  async servers(talk) {
+    await say(talk, JSON.stringify(servers));
+    return "end_turn";
+  },
   async crash(talk) {
     await say(talk, "half a w");
     process.stderr.write("first complaint\nkey sk-very-secret-0123 does not fit\n");
@@ -158,6 +163,9 @@ const CONFIG = {
     { group: "big", name: "Big", options: [{ value: "large", name: "Large" }] },
   ],
 };
+
+/** Servers of tools that it was given with the newest session. */
+let servers: unknown;
 
 /** What is said with each session: an older form of the choice of models is not in the library any more. */
 function offered(): object {
@@ -185,12 +193,16 @@ agent({ name: "test agent" })
     agentCapabilities: {
       loadSession: flags.has("--load"),
       promptCapabilities: { image: flags.has("--images") },
+      mcpCapabilities: { http: flags.has("--http") },
       ...(flags.has("--resume") && { sessionCapabilities: { resume: {} } }),
     },
     authMethods: [{ id: "login", name: "Log in", description: "Run agent login" }],
   }))
-  .onRequest(methods.agent.session.new, () => {
+  .onRequest(methods.agent.session.new, ({ params }) => {
     if (flags.has("--login")) throw RequestError.authRequired();
+    servers = params.mcpServers;
+    if (flags.has("--refuses-servers") && params.mcpServers.length > 0)
+      throw RequestError.internalError({ details: "a server is not there" });
     const sessionId = `s${sessions.size + 1}`;
     sessions.set(sessionId, made());
     return { sessionId, ...offered() };

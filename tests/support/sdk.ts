@@ -4,8 +4,6 @@ import {
   type ClientOptions,
   createGatewayClient,
   type GatewayClient,
-  type ParamsOf,
-  type ResultOf,
 } from "../../src/client/mod.ts";
 
 /** What does not come within this does not come. */
@@ -29,16 +27,6 @@ export interface Listener {
 }
 
 type Chat = ClientEvents["chat"];
-
-/** Gives a message to a session's agent. @throws when no run answers it: it was a word that stops one, say */
-export async function sendMessage(
-  client: GatewayClient,
-  message: ParamsOf<"chat.send">,
-): Promise<ResultOf<"chat.send"> & { runId: string }> {
-  const { runId, ...sent } = await client.call("chat.send", message);
-  if (runId === undefined) throw new Error(`nobody answers: ${sent.status}`);
-  return { runId, ...sent };
-}
 
 /** Connects; inside a test only, at whose end it is closed. */
 export async function listen(

@@ -65,7 +65,8 @@ export function definitionsFor(
   environment: Pick<AgentEnvironment, "agentId" | "workspace" | "env">,
   env: Env,
 ): Definition[] {
-  const own = config.agents?.list?.find(({ id }) => id === environment.agentId)?.mcp?.servers;
+  const agentId = environment.agentId.toLowerCase();
+  const own = config.agents?.list?.find(({ id }) => id.toLowerCase() === agentId)?.mcp?.servers;
   const servers = new Map([...Object.entries(config.mcp?.servers ?? {}), ...Object.entries(own ?? {})]);
   return [...servers].flatMap(([name, server]) => {
     const reach = server.enabled === false ? undefined : reachOf(server, environment, env);

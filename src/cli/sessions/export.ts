@@ -1,5 +1,7 @@
 import type { GatewayClient } from "../../client/mod.ts";
+import { messageOf } from "../../contract/errors.ts";
 import { EXIT } from "../../gateway/errors.ts";
+import type { Files } from "../../ports.ts";
 import type { RunCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { withGateway, wordOf } from "./with-gateway.ts";
@@ -22,7 +24,7 @@ export const exportSession: RunCommand = (input) => {
       else whole.push(text);
     }
     if (out === undefined) return;
-    if (!(await platform.files.writeNew(out, whole.join("")))) throw taken(out);
+    await write(platform.files, out, whole.join(""));
     screen.problem(`Exported session "${key}" to "${out}": ${count} messages`);
   });
 };
@@ -38,6 +40,15 @@ async function* pages(
     yield lines;
     after = next;
   } while (after !== undefined);
+}
+
+async function write(files: Files, path: string, text: string): Promise<void> {
+  if (!(await files.writeNew(path, text).catch(toFailed))) throw taken(path);
+}
+
+/** What the system says of a file is the person's to mend. */
+function toFailed(error: unknown): never {
+  throw new CliError(EXIT.failed, messageOf(error));
 }
 
 function taken(path: string): CliError {

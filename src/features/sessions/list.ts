@@ -53,10 +53,11 @@ export class SessionList {
     };
   }
 
-  /** What a key says is not SQL's to know: the keys of all that fit are looked at. */
+  /** What a key says is not SQL's to know: the keys of all that fit are looked at, and only those put in order. */
   #ofKind(kind: SessionKind, wanted: readonly SqlValue[], from: Place): { rows: SqlRow[]; total: number } {
     const all = this.#sql.keys.all(...wanted).filter((row) => kindOf(String(row["key"])) === kind);
-    return { rows: all.filter((row) => isAfter(row, from)), total: all.length };
+    const rows = all.filter((row) => isAfter(row, from)).sort((a, b) => (isAfter(a, placeOf(b)) ? 1 : -1));
+    return { rows, total: all.length };
   }
 
   #whole(row: SqlRow): Shown[] {
@@ -79,9 +80,13 @@ function toPlace(cursor: string | undefined): Place {
   throw new RpcError("invalid_params", `Cannot list sessions from cursor "${cursor}": no answer gave it`);
 }
 
-function isAfter(row: SqlRow, { updatedAtMs, place }: Place): boolean {
-  const used = Number(row["updated_at"]);
-  return used < updatedAtMs || (used === updatedAtMs && Number(row["place"]) < place);
+function placeOf({ updated_at: updatedAtMs, place }: SqlRow): Place {
+  return { updatedAtMs: Number(updatedAtMs), place: Number(place) };
+}
+
+function isAfter(row: SqlRow, from: Place): boolean {
+  const { updatedAtMs, place } = placeOf(row);
+  return updatedAtMs < from.updatedAtMs || (updatedAtMs === from.updatedAtMs && place < from.place);
 }
 
 /** The values of {@link WANTED}. */
@@ -105,7 +110,7 @@ function prepare(db: Database) {
        WHERE ${WANTED} AND (updated_at, rowid) < (?, ?) ${order} LIMIT ?`,
     ),
     count: db.prepare(`SELECT count(*) AS n FROM sessions WHERE ${WANTED}`),
-    keys: db.prepare(`SELECT rowid AS place, updated_at, key FROM sessions WHERE ${WANTED} ${order}`),
+    keys: db.prepare(`SELECT rowid AS place, updated_at, key FROM sessions WHERE ${WANTED}`),
     one: db.prepare(`SELECT ${SHOWN_COLUMNS} FROM sessions WHERE rowid = ?`),
   };
 }

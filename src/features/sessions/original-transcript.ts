@@ -18,12 +18,14 @@ export function toOriginalMessage(entry: {
 }): TranscriptLine {
   const { message } = entry;
   const { role, content } = message;
+  // Commands and summaries have roles, and shapes, of their own.
+  if (role !== "user" && role !== "assistant" && role !== "toolResult") return { kind: "nothing" };
   const ts = toMs(message["timestamp"]) ?? toMs(entry.timestamp);
   if (ts === undefined) return { kind: "bad", state: "it has no time" };
   const parts = toParts(content);
   if (!parts) return { kind: "bad", state: "its content is no message's" };
   if (role === "toolResult") return toResult(message, parts);
-  if ((role !== "user" && role !== "assistant") || parts.length === 0) return { kind: "nothing" };
+  if (parts.length === 0) return { kind: "nothing" };
   const status = message["stopReason"] === "aborted" ? ("aborted" as const) : undefined;
   return { kind: "message", message: { role, content: parts, ts, status } };
 }

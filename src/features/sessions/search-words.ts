@@ -13,6 +13,7 @@ const WORD = /[\p{L}\p{N}\p{Co}][\p{L}\p{N}\p{Co}\p{M}]*/gu;
 /** Characters shown before the first word that was found, and in all. */
 const LEAD_CHARS = 60;
 const SNIPPET_CHARS = 240;
+const MARKS_MAX = 20;
 
 /** @returns undefined when there is no word in it */
 export function toSearchWords(query: string): SearchWords | undefined {
@@ -41,12 +42,18 @@ function firstMatch(text: string, words: readonly string[]): number {
   return 0;
 }
 
-/** Not in the middle of a character. */
+/** Not in the middle of a character, unless that has more marks than any of a language. */
 function lineStart(text: string, at: number): number {
-  return /[\uDC00-\uDFFF\p{M}]/u.test(text.charAt(at)) && at > 0 ? lineStart(text, at - 1) : at;
+  for (let start = at; start > Math.max(0, at - MARKS_MAX); start--)
+    if (!/[\uDC00-\uDFFF\p{M}]/u.test(text.charAt(start))) return start;
+  const start = Math.max(0, at - MARKS_MAX);
+  return /[\uDC00-\uDFFF]/.test(text.charAt(start)) ? start + 1 : start;
 }
 
 function isWanted(word: string, words: readonly string[]): boolean {
+  // Most words of a long text begin with another letter: no need to look at the rest of them.
+  const first = word.charCodeAt(0);
+  if (first < 0x80 && !words.some((wanted) => wanted.charCodeAt(0) === (first | 0x20))) return false;
   const plain = folded(word);
   return words.includes(plain) || plain.startsWith(words.at(-1) ?? plain);
 }

@@ -11,11 +11,7 @@ function isPlain(text: string): boolean {
 
 /** The name of a session, chosen by whoever makes it. */
 export const SessionKey = once(() =>
-  z
-    .string()
-    .min(1)
-    .max(LIMITS.sessionKeyCharsMax)
-    .refine(isPlain, "control characters or broken text in the key"),
+  z.string().min(1).max(LIMITS.sessionKeyCharsMax).refine(isPlain, "has control characters or broken text"),
 );
 
 /** A model reference such as `ollama/qwen3`: everything after the first slash belongs to the provider. */
@@ -24,20 +20,16 @@ export const ModelRef = once(() =>
     .string()
     .min(3)
     .max(200)
-    .regex(/^[^\s/]+\/\S+$/, "not of the form provider/model")
-    .refine(isPlain, "control characters or broken text in the model"),
+    .regex(/^[^\s/]+\/\S+$/, "is not of the form provider/model")
+    .refine(isPlain, "has control characters or broken text"),
 );
 
 export const AgentId = once(() =>
-  z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "not of the form a-z, 0-9, - and _"),
+  z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "is not of the form a-z, 0-9, - and _"),
 );
 
-export const Label = once(() => 
-  z
-    .string()
-    .min(1)
-    .max(LIMITS.labelCharsMax)
-    .refine(isPlain, "control characters or broken text in the label"),
+export const Label = once(() =>
+  z.string().min(1).max(LIMITS.labelCharsMax).refine(isPlain, "has control characters or broken text"),
 );
 
 export const Session = once(() =>

@@ -1,18 +1,18 @@
 import { RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Crypto, Database } from "../../ports.ts";
-import type { Content } from "../runs/contract.ts";
 import { messageSum, parseContent, toMessage } from "../runs/rows.ts";
 import type { Writer } from "../storage/writer.ts";
 import { agentOf } from "./keys.ts";
 import type { Sessions } from "./sessions.ts";
 import type { StoredSession } from "./stored.ts";
+import { withinBytes } from "./search-index.ts";
 import { oneLine, storedText } from "./text.ts";
+import { answerCall, callsIn, readMessages, toHeader } from "./transcript-part.ts";
 import {
   headerLine,
   messageLine,
   readHeader,
-  readLine,
   type ToolResult,
   type TranscriptHeader,
   type TranscriptMessage,
@@ -24,16 +24,6 @@ interface TransferParts {
   readonly crypto: Pick<Crypto, "sha256">;
   readonly sessions: Sessions;
 }
-
-/** The lines of one call, read. */
-interface Part {
-  readonly messages: readonly TranscriptMessage[];
-  /** Whose calls are not among them. */
-  readonly results: readonly ToolResult[];
-  readonly skipped: number;
-}
-
-type ToolCall = Extract<Content, { type: "tool_call" }>;
 
 /** A tool's answer comes soon after its call: messages of an earlier part that are looked at for it. */
 const CALLING_MAX = 5;
@@ -108,13 +98,13 @@ export class Transfer {
     const chars = lines.reduce((sum, line) => sum + line.length, 0);
     const done = await writer.write(() => {
       const session = header ? this.#begin(key, header, ts) : this.#goneOnWith(key);
-      const lost = results.filter((result) => !this.#answerIn(session.id, result));
+      const lost = this.#answerIn(session.id, results);
       for (const message of messages) this.#insert(session.id, message);
       const { sessionId } = session;
       return {
         left: { sessionId, newestMessage: this.#newestMessage(session.id) },
         session: sessions.byId(session.id) ?? session,
-        skipped: skipped + lost.length,
+        skipped: skipped + lost,
       };
     }, chars);
     this.#open.delete(key);
@@ -150,10 +140,11 @@ export class Transfer {
   #begin(key: string, header: TranscriptHeader, ts: number): StoredSession {
     const { sessions } = this.#parts;
     if (sessions.find(key)) throw exists(key);
-    const { agentId, label, model, createdAtMs = ts } = header;
+    const { label, model, createdAtMs = ts } = header;
+    const agentId = header.agentId?.toLowerCase();
     const isKnown = agentOf(key) === undefined && agentId !== undefined && sessions.isAgent(agentId);
     const isFree = label !== undefined && sessions.byLabel(label) === undefined;
-    const options = { model, ...(isKnown && { agentId: agentId.toLowerCase() }), ...(isFree && { label }) };
+    const options = { model, ...(isKnown && { agentId }), ...(isFree && { label }) };
     const { session } = sessions.admit(key, options, ts);
     this.#sql.made.run(Math.min(createdAtMs, ts), session.id);
     return session;
@@ -166,19 +157,26 @@ export class Transfer {
     this.#open.set(key, left);
   }
 
-  /** A tool's answer to a call that came with an earlier part. @returns false when its call is not there */
-  #answerIn(sessionDbId: string, result: ToolResult): boolean {
-    for (const { id = null, ts } of this.#sql.calling.all(sessionDbId, CALLING_MAX)) {
+  /** Tools' answers to calls that came with an earlier part. @returns how many calls are not there */
+  #answerIn(sessionDbId: string, results: readonly ToolResult[]): number {
+    const earlier = results.length === 0 ? [] : this.#sql.calling.all(sessionDbId, CALLING_MAX);
+    const left = new Map(results.map((result) => [result.id, result]));
+    let answered = 0;
+    for (const { id = null, ts } of withinBytes(earlier)) {
       const parts = parseContent(this.#sql.content.get(id)?.["content"]) ?? [];
-      const call = parts.find((part) => part.type === "tool_call" && part.id === result.id);
-      if (call?.type !== "tool_call" || call.result !== undefined) continue;
-      answer(call, result);
+      const open = callsIn(parts).filter((call) => call.result === undefined && left.has(call.id));
+      if (open.length === 0) continue;
+      for (const call of open) {
+        const result = left.get(call.id);
+        if (result) answerCall(call, result);
+        left.delete(call.id);
+        answered++;
+      }
       const content = JSON.stringify(parts);
       const fields = { sessionDbId, role: "assistant" as const, content, ts: Number(ts) };
       this.#sql.answer.run(content, messageSum(this.#parts.crypto, fields), id);
-      return true;
     }
-    return false;
+    return results.length - answered;
   }
 
   #insert(sessionDbId: string, { role, ts, status, content: parts }: TranscriptMessage): void {
@@ -189,53 +187,6 @@ export class Transfer {
     const title = role === "user" && text !== "" ? oneLine(text, LIMITS.titleCharsMax) : null;
     this.#sql.touch.run(text === "" ? null : text, title, sessionDbId);
   }
-}
-
-function toHeader(key: string, line: string | undefined): TranscriptHeader {
-  const header = line === undefined ? "it is missing" : readHeader(line);
-  if (typeof header === "string") throw badLine(key, 1, header);
-  return header;
-}
-
-/**
- * The messages, with what their tools answered, and answers to calls of an earlier part.
- *
- * @param from lines before it are no messages
- */
-function readMessages(key: string, lines: readonly string[], from: number): Part {
-  const messages: TranscriptMessage[] = [];
-  const calls = new Map<string, ToolCall>();
-  const results: ToolResult[] = [];
-  let skipped = 0;
-  lines.slice(from).forEach((text, place) => {
-    const line = readLine(text);
-    if (line.kind === "bad") throw badLine(key, from + place + 1, line.state);
-    if (line.kind === "nothing") return void skipped++;
-    if (line.kind === "message") {
-      messages.push(line.message);
-      for (const part of line.message.content) if (part.type === "tool_call") calls.set(part.id, part);
-      return;
-    }
-    const call = calls.get(line.id);
-    if (call) answer(call, line);
-    else results.push(line);
-  });
-  return { messages, results, skipped };
-}
-
-function answer(call: ToolCall, { text, isError }: ToolResult): void {
-  call.result = text;
-  if (isError) call.isError = true;
-}
-
-function badLine(key: string, line: number, state: string): RpcError {
-  return new RpcError(
-    "invalid_params",
-    `Cannot import session "${key}": line ${line} cannot be used, ${state}`,
-    {
-      details: { line },
-    },
-  );
 }
 
 function exists(key: string): RpcError {
@@ -258,7 +209,8 @@ function prepare(db: Database) {
     ),
     newest: db.prepare("SELECT max(id) AS id FROM messages WHERE session_id = ?"),
     calling: db.prepare(
-      `SELECT id, ts FROM messages WHERE session_id = ? AND role = 'assistant' ORDER BY id DESC LIMIT ?`,
+      `SELECT id, ts, octet_length(content) AS bytes FROM messages
+       WHERE session_id = ? AND role = 'assistant' ORDER BY id DESC LIMIT ?`,
     ),
     content: db.prepare("SELECT content FROM messages WHERE id = ?"),
     answer: db.prepare("UPDATE messages SET content = ?, checksum = ? WHERE id = ?"),

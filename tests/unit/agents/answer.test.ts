@@ -160,7 +160,9 @@ test("calls and their arguments have a bound", () => {
   expect(callsOf([many.slice(1)])).toHaveLength(128);
   const piece = { index: 0, function: { arguments: "a".repeat(1_000_001) } };
   expect(() => callsOf([[piece], [piece]])).toThrow(AnswerTooLarge);
-  const large = (index: number) => ({ index, id: `c${index}`, ...named("x", "a".repeat(2_000_000)) });
+  const large = (index: number) => ({ index, id: `c${index}`, ...named("x", "a".repeat(1_999_000)) });
   expect(callsOf([[0, 1, 2, 3].map(large)])).toHaveLength(4);
   expect(() => callsOf([[0, 1, 2, 3].map(large), [large(4)]])).toThrow(AnswerTooLarge);
+  const longId = (index: number) => ({ index, id: `${index}`.repeat(2_000_001), ...named("x", "") });
+  expect(() => callsOf([[0, 1, 2, 3].map(longId)])).toThrow(AnswerTooLarge);
 });

@@ -22,6 +22,11 @@ test("blocks and their characters have a bound", () => {
       for (let turn = 0; turn < 9; turn += 1) long.take(added(0, delta));
     }).toThrow(AnswerTooLarge);
   }
+  const named = new AnthropicAnswer();
+  expect(() => {
+    for (let turn = 0; turn < 9; turn += 1)
+      named.take(started(turn, { type: "tool_use", id: piece, name: "n" }));
+  }).toThrow(AnswerTooLarge);
 });
 
 test("thinking without a signature is not sent back, nor anything without calls", () => {

@@ -31,6 +31,8 @@ test("the chat model that was changed last is used", async () => {
     },
     { name: "aya:8b", modified_at: "2025-01-01T00:00:00Z" },
     { name: 7 },
+    { name: "a".repeat(181), modified_at: "2027-01-01T00:00:00Z" },
+    { name: "\u001b[2Jclear", modified_at: "2027-01-01T00:00:00Z" },
     null as never,
   ]);
   expect(await look(url)).toEqual({

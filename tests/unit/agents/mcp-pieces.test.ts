@@ -145,6 +145,9 @@ test("an agent's own server takes the place of the common one of that name, or t
     ["c", "http://c/"],
   ]);
   expect(definitionsFor(config, { ...AGENT, agentId: "other" }, {})).toHaveLength(3);
+  // Keys of sessions have ids in small letters.
+  const list = [{ id: "House", mcp: { servers: { own: { command: "own" } } } }];
+  expect(definitionsFor({ agents: { list } }, { ...AGENT, agentId: "house" }, {})).toHaveLength(1);
 });
 
 test("what decides whether a server is shared is how it is reached, not who may use what of it", () => {

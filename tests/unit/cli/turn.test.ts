@@ -30,7 +30,8 @@ const final = (line: Line, text: string): void => chat(line, { state: "final", m
 
 type Run = {
   readonly text: string[];
-  readonly queued: number[];
+  /** What was said beside the answer. */
+  readonly notes: string[];
   readonly end: Promise<TurnEnd>;
   abort(): void;
 };
@@ -45,15 +46,15 @@ async function begin(script: Script): Promise<{ peer: Peer; client: GatewayClien
   cleanups.push(() => client.close());
   await client.connect();
   const text: string[] = [];
-  const queued: number[] = [];
+  const notes: string[] = [];
   const { end, abort } = startTurn({
     client,
     sessionKey: "s",
     send: sending({ client, sessionKey: "s", message: "m" }),
     onText: (piece) => text.push(piece),
-    onQueued: () => queued.push(text.length),
+    onNote: (note) => notes.push(note),
   });
-  return { peer, client, run: { text, queued, end, abort } };
+  return { peer, client, run: { text, notes, end, abort } };
 }
 
 /** Answers `chat.send`, then lets the run speak. */
@@ -130,18 +131,30 @@ describe("the text of a run", () => {
     });
     await run.end;
     expect(run.text).toEqual(["He", "llo"]);
-    expect(run.queued).toEqual([0]);
+    expect(run.notes).toEqual(["This message waits: others are answered first"]);
+  });
+
+  test.each([
+    ["started", []],
+    ["joined", ["This message waits, and is answered together with others"]],
+    ["steered", ["This message joins the answer that is being given"]],
+  ])("of a message that is %s", async (status, notes) => {
+    const { run } = await begin(speaking((line) => final(line, "Hello"), status));
+    await run.end;
+    expect([run.text, run.notes]).toEqual([["Hello"], notes]);
   });
 });
 
 describe("other ends", () => {
   test.each([
-    ["a word that stops another run", { runId: "r0", status: "stopped" }, "r0"],
-    ["a word that begins the session anew", { status: "reset" }, ""],
-  ])("%s: there is nothing to wait for", async (_, result, runId) => {
-    const { run } = await begin({ request: ({ id }, line) => line.send({ id, result }) });
-    expect(await run.end).toEqual({ runId, status: "ok" });
-    expect([run.text, run.queued]).toEqual([[], []]);
+    ["a word that stops what goes on", "stopped", "The answer is stopped"],
+    ["a word that begins the session anew", "reset", "It begins anew"],
+  ])("%s: there is nothing to wait for", async (_, status, note) => {
+    const { run } = await begin({
+      request: ({ id }, line) => line.send({ id, result: { runId: "r1", status } }),
+    });
+    expect(await run.end).toEqual({ runId: "r1", status: "ok" });
+    expect([run.text, run.notes]).toEqual([[], [note]]);
   });
 
   test.each([

@@ -135,6 +135,23 @@ describe("sessions.resolve", () => {
 });
 
 describe("sessions.create", () => {
+  test.each([
+    { key: "a\u0000b" },
+    { key: "\u0001hidden" },
+    { key: "a\u202eb" },
+    { key: "a\ud800" },
+    { key: "x".repeat(201) },
+    { key: "s", label: "a\u001b[2Jb" },
+    { key: "s", label: "a\ud800" },
+    { key: "s", model: "test/m\u001b[2J" },
+    { key: "s", model: "test/m\u202e" },
+    { key: "s", model: "no provider" },
+  ])("%j is refused", async (asked) => {
+    const { sessions, call } = setupSessions();
+    expect((await call("sessions.create", asked)).error?.code).toBe("invalid_params");
+    expect(sessions.count()).toBe(0);
+  });
+
   test("makes one, answers with the one that is there, and refuses other settings", async () => {
     const { told, call } = setupSessions();
     const asked = { key: "main", label: "L", model: "test/m" };
@@ -273,12 +290,17 @@ describe("sessions.reset and sessions.delete", () => {
   });
 
   test("a deleted session is gone with its messages, and told; there is nothing to delete twice", async () => {
-    const { db, told, ended, closed, say, call } = setupSessions();
+    const { told, ended, closed, say, call } = setupSessions();
     await say("s", "hello");
     await say("t", "hello");
     expect((await call("sessions.delete", { key: "s" })).result as unknown).toEqual({ deleted: true });
     expect((await call("sessions.delete", { key: "s" })).result as unknown).toEqual({ deleted: false });
-    expect(db.prepare("SELECT count(*) AS n FROM messages").get()).toEqual({ n: 1 });
+    expect((await call("sessions.preview", { keys: ["s", "t"] })).result as unknown).toMatchObject({
+      previews: [
+        { key: "s", status: "missing" },
+        { key: "t", status: "ok" },
+      ],
+    });
     expect([ended, closed]).toEqual([["s deleted"], ["s"]]);
     expect(told.at(-1)).toMatchObject({ key: "s", payload: { action: "deleted" } });
   });

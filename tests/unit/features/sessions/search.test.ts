@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { snippetOf, toSearchWords } from "../../../../src/features/sessions/search-words.ts";
-import { SearchIndex } from "../../../../src/features/sessions/search-index.ts";
 import { setupSessions } from "./kit.ts";
 
 interface Found {
@@ -108,33 +107,6 @@ describe("sessions.search", () => {
     expect(count.get()).toEqual({ n: 1_700 });
   });
 
-  test("what was deleted leaves the index in batches, others' messages between them stay, over a restart too", async () => {
-    const kit = setupSessions();
-    await kit.admit("gone");
-    await kit.admit("kept");
-    await kit.writer.write(() => {
-      const [gone, kept] = ["gone", "kept"].map((key) => kit.sessions.find(key)?.id ?? "");
-      for (let n = 0; n < 1_000; n++)
-        kit.journal.addNote((n % 3 === 0 ? kept : gone) ?? "", `same words ${n}`, 1);
-    });
-    await search(kit, { query: "words" });
-    const indexed = kit.db.prepare("SELECT count(*) AS n FROM messages_fts WHERE messages_fts MATCH 'words'");
-    const index = new SearchIndex(kit.db, kit.writer);
-    await kit.writer.write(() => {
-      const { id } = kit.sessions.find("gone") ?? expect.unreachable();
-      index.noteDeletedIn(id);
-      kit.sessions.removeIn(id);
-    });
-    // Killed here; the next start goes on.
-    expect(indexed.get()).toEqual({ n: 1_000 });
-    setupSessions({ db: kit.db });
-    await index.forgetDeleted();
-    await kit.writer.settled();
-    expect(indexed.get()).toEqual({ n: 334 });
-    expect(kit.db.prepare("SELECT * FROM state WHERE key = 'search_deleted'").all()).toEqual([]);
-    expect((await search(kit, { query: "words", limit: 100 })).hits).toHaveLength(100);
-  });
-
   test("long messages make shorter pages, and none is lost", async () => {
     const kit = setupSessions();
     for (let n = 0; n < 6; n++) await kit.say("s", `needle ${"hay ".repeat(250_000)}`);
@@ -202,6 +174,14 @@ describe("a snippet", () => {
         `${"x".repeat(pad)}${"👩‍🚀".repeat(100)} needle ${"🚀".repeat(200)}`,
         "needle",
       );
+      expect(snippet.isWellFormed()).toBe(true);
+      expect(marks.map(([from, to]) => snippet.slice(from, to))).toEqual(["needle"]);
+    }
+  });
+
+  test("has the word, whatever stands before it", () => {
+    for (const heap of ["\u0301", "\ud800\udf76", "\u{1e131}"]) {
+      const { snippet, marks } = of(`a${heap.repeat(100_000)} needle`, "needle");
       expect(snippet.isWellFormed()).toBe(true);
       expect(marks.map(([from, to]) => snippet.slice(from, to))).toEqual(["needle"]);
     }

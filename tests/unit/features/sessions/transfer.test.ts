@@ -151,6 +151,64 @@ describe("export and import", () => {
     expect(messages(kit, "t")).toEqual([]);
   });
 
+  test("an import that begins anew does not go on with one that is open, whoever sends it", async () => {
+    const kit = await full();
+    const lines = await exportAll(kit, { key: "s" });
+    const part = (from: number, to: number, isLast: boolean) =>
+      kit.call("sessions.import", { key: "t", lines: lines.slice(from, to), isLast });
+    await part(0, 3, false);
+    expect((await part(0, 3, false)).error).toMatchObject({
+      code: "conflict",
+      message: 'Cannot import session "t": there is one of this key',
+    });
+    expect(messages(kit, "t")).toHaveLength(2);
+    expect((await part(3, 4, true)).result as unknown).toMatchObject({ session: { messages: 3 } });
+    const [one, two] = await Promise.all([1, 2].map(() => kit.call("sessions.import", { key: "u", lines })));
+    expect([one?.error?.code, two?.error?.code].toSorted()).toEqual(["conflict", undefined]);
+    expect(messages(kit, "u")).toHaveLength(3);
+  });
+
+  test.each([
+    ["begun anew", (kit: Kit) => kit.call("sessions.reset", { key: "t" })],
+    ["written in", (kit: Kit) => kit.say("t", "Hello")],
+    ["made again", (kit: Kit) => kit.call("sessions.delete", { key: "t" }).then(() => kit.admit("t"))],
+  ])("a session that is %s meanwhile is not imported further", async (_, change) => {
+    const kit = await full();
+    const lines = await exportAll(kit, { key: "s" });
+    await kit.call("sessions.import", { key: "t", lines: lines.slice(0, 2), isLast: false });
+    await change(kit);
+    const before = messages(kit, "t");
+    expect((await kit.call("sessions.import", { key: "t", lines: lines.slice(2) })).error).toMatchObject({
+      code: "conflict",
+      message: 'Cannot import session "t": it was changed while it was imported',
+    });
+    expect(messages(kit, "t")).toEqual(before);
+  });
+
+  test("a part that the disk refuses can be sent again", async () => {
+    const kit = await full();
+    const lines = await exportAll(kit, { key: "s" });
+    const rest = { key: "t", lines: lines.slice(2) };
+    await kit.call("sessions.import", { key: "t", lines: lines.slice(0, 2), isLast: false });
+    kit.db.exec(
+      "CREATE TRIGGER refuse BEFORE INSERT ON messages BEGIN SELECT RAISE(ROLLBACK, 'refused'); END",
+    );
+    expect((await kit.call("sessions.import", rest)).error).toBeDefined();
+    kit.db.exec("DROP TRIGGER refuse");
+    expect((await kit.call("sessions.import", rest)).result as unknown).toMatchObject({
+      imported: 2,
+      session: { messages: 3 },
+    });
+  });
+
+  test("pages go no further back than the last reset", async () => {
+    const kit = await full();
+    await kit.call("sessions.reset", { key: "s" });
+    await kit.say("s", "Anew");
+    const { result } = await kit.call("sessions.export", { key: "s", after: "1" });
+    expect((result as unknown as { lines: string[] }).lines).toHaveLength(1);
+  });
+
   test("a bad line is named and nothing is kept", async () => {
     const kit = await full();
     const [header = "", first = ""] = await exportAll(kit, { key: "s" });
@@ -161,6 +219,10 @@ describe("export and import", () => {
       [first.replace('"user"', '"system"'), 3, /its "role" is not a message's/],
       [first.replace(/"content":.*/, '"content":[{"type":"text"}]}'), 3, /its "content.0.text"/],
       [first.replace(/"ts":\d+/, '"ts":-1'), 3, /its "ts"/],
+      // Later moments could be stored, and not be read again.
+      [first.replace(/"ts":\d+/, '"ts":9007199254740991'), 3, /its "ts"/],
+      ['{"type":"message","timestamp":1e17,"message":{"role":"user","content":"x"}}', 3, /it has no time/],
+      [`{"type":"message","deep":${"[".repeat(65)}${"]".repeat(65)}}`, 3, /it is nested too deep/],
       ['{"type":"message","message":{"role":"user","content":"x"}}', 3, /it has no time/],
       ['{"type":"message","timestamp":1,"message":{"role":"user"}}', 3, /its content is no message's/],
     ];
@@ -188,6 +250,11 @@ describe("export and import", () => {
     });
     const { result } = await kit.call("sessions.import", { key: "t", lines: [header] });
     expect(result as unknown).toMatchObject({ imported: 0, session: { agentId: "main", messages: 0 } });
+    const odd = { type: "session", version: 1, key: "x", agentId: "WORK", label: "a\u001b[2Jb", model: "none" };
+    const other = await kit.call("sessions.import", { key: "u", lines: [JSON.stringify(odd)] });
+    expect(other.result as unknown).toMatchObject({ session: { agentId: "work" } });
+    expect(other.result as unknown).not.toHaveProperty("session.label");
+    expect(other.result as unknown).not.toHaveProperty("session.model");
     const { error } = await kit.call("sessions.import", { key: "agent:gone:main", lines: [header] });
     expect(error?.code).toBe("not_found");
   });
@@ -255,7 +322,7 @@ test("a transcript of the original: messages with their tools' answers, the rest
       timestamp: at,
       message: { role: "toolResult", toolCallId: "gone", content: "?" },
     },
-    { type: "message", id: "6", timestamp: at, message: { role: "bashExecution", content: "ls" } },
+    { type: "message", id: "6", timestamp: at, message: { role: "bashExecution", command: "ls" } },
     { type: "message", id: "7", timestamp: at, message: { role: "assistant", content: [] } },
     { type: "compaction", id: "8", timestamp: at, summary: "s" },
   ].map((line) => JSON.stringify(line));
@@ -279,4 +346,19 @@ test("a transcript of the original: messages with their tools' answers, the rest
       ts: 1_767_323_046_000,
     },
   ]);
+});
+
+test("a tool's answer finds its call where both come in different calls, and the ids repeat", async () => {
+  const kit = setupSessions();
+  const entry = (message: object) => JSON.stringify({ type: "message", timestamp: 1, message });
+  const asks = entry({ role: "assistant", content: [{ type: "toolCall", id: "call_0", name: "look" }] });
+  const answers = (content: string) => entry({ role: "toolResult", toolCallId: "call_0", content });
+  const header = '{"type":"session","version":3,"id":"0b1d"}';
+  const first = [header, asks, answers("one"), asks];
+  await kit.call("sessions.import", { key: "t", lines: first, isLast: false });
+  const { result } = await kit.call("sessions.import", { key: "t", lines: [answers("two"), answers("three")] });
+  expect(result as unknown).toMatchObject({ imported: 0, skipped: 1 });
+  const found = messages(kit, "t").map(({ content }) => String(content));
+  expect(found.map((text) => /"result":"(\w+)"/.exec(text)?.[1])).toEqual(["one", "three"]);
+  expect((await exportAll(kit, { key: "t" })).join()).not.toContain("damaged");
 });
