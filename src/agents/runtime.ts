@@ -134,6 +134,8 @@ class Finder {
         kind: "chat",
         ref,
         open() {
+          // Refused as it is configured, not as it was asked: the next one is tried.
+          if (backend.code === "invalid_request") throw new RpcError("not_found", backend.message);
           throw backend;
         },
       };

@@ -1,4 +1,4 @@
-import type { Approval, GatewayClient, Stop } from "../client/mod.ts";
+import { type Approval, type GatewayClient, GatewayError, type Stop } from "../client/mod.ts";
 import { EXIT } from "../gateway/errors.ts";
 import { usage } from "./args.ts";
 import type { CommandInput, RunCommand } from "./command.ts";
@@ -83,7 +83,7 @@ interface Listener {
   settled(approval: Approval): void;
 }
 
-/** What agents of one session ask a person, those that wait already included. */
+/** What agents of one session ask a person, those that wait already included; after a lost connection too. */
 export async function followApprovals(
   client: GatewayClient,
   sessionKey: string,
@@ -95,14 +95,27 @@ export async function followApprovals(
     known.add(approval.id);
     listener.asked(approval);
   };
+  const look = async (): Promise<void> => {
+    try {
+      const { approvals: open } = await client.call("approvals.list", {});
+      for (const approval of open.toReversed()) ask(approval);
+    } catch (error) {
+      // The connection was lost meanwhile: the next one looks again.
+      if (!(error instanceof GatewayError && error.code === "unavailable" && error.from === "client"))
+        throw error;
+    }
+  };
   const stops = [
     client.on("approval.requested", ({ approval }) => ask(approval)),
     client.on("approval.resolved", ({ approval }) => {
       if (known.delete(approval.id)) listener.settled(approval);
     }),
+    client.onState(({ name }) => {
+      // What is refused now was not at first: questions that come are told all the same.
+      if (name === "ready") look().catch(() => {});
+    }),
   ];
-  const { approvals: open } = await client.call("approvals.list", {});
-  for (const approval of open.toReversed()) ask(approval);
+  await look();
   return () => {
     for (const stop of stops) stop();
   };

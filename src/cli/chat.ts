@@ -85,12 +85,17 @@ async function answerOnce(parts: ChatParts, message: string): Promise<number> {
     client,
     sessionKey,
     send: sending({ client, sessionKey, message, timeoutMs }),
+    message,
     onText: (text) => {
       if (isJson) return;
       screen.write(screen.foreign(text));
       lastChar = text.at(-1) ?? lastChar;
     },
-    onNote: (note) => screen.problem(note),
+    onNote: (note) => {
+      if (lastChar !== "\n") screen.line("");
+      lastChar = "\n";
+      screen.problem(note);
+    },
   });
   const stopSignals = platform.process.onStopSignal((signal) => {
     // The second time: whoever presses it does not want to wait for the gateway either.

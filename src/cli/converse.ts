@@ -1,6 +1,6 @@
 import { GatewayError } from "../client/mod.ts";
+import { isStopWord } from "../contract/stop-words.ts";
 import { EXIT } from "../gateway/errors.ts";
-import { isStopWord } from "../features/sessions/resets.ts";
 import type { Stop } from "../ports.ts";
 import type { ChatParts } from "./chat.ts";
 import { modelNote } from "./model.ts";
@@ -182,6 +182,7 @@ class Conversation {
         client,
         sessionKey,
         send: sending({ client, sessionKey, message, timeoutMs }),
+        message,
         onText,
         onNote,
       }),

@@ -27,6 +27,8 @@ export type TurnOptions = {
   readonly sessionKey: string;
   /** Hands the message over; asked once. */
   send(): Promise<Handed>;
+  /** What is handed over, where it is a message. */
+  readonly message?: string;
   /** Gets the answer's text piece by piece, each character once, in order. */
   onText(text: string): void;
   /** Gets told, as a sentence, that an answer of its own is not what comes next. */
@@ -61,18 +63,25 @@ export function startTurn(options: TurnOptions): Turn {
   let runId: string | undefined;
   let isAborting = false;
   let isBehind = false;
-  let shownChars = 0;
+  let show = shower(options);
+  /** It may join the run that goes on; one that does not by its end is answered by the next. */
+  let isSteered = false;
 
-  const show = (text: string, offset: number): void => {
-    // A piece beyond what was shown means that pieces were left out for a slow reader: the end has all.
-    const fresh = offset <= shownChars ? text.slice(shownChars - offset) : "";
-    if (fresh === "") return;
-    shownChars += fresh.length;
-    options.onText(fresh);
-  };
   const finish = (end: TurnEnd): void => {
     if (end.message) show(textOf(end.message), 0);
-    ended.resolve(end);
+    const isOver = end.status === "ok" || end.status === "error";
+    if (isSteered && isOver) followOwn(end).catch(ended.reject);
+    else ended.resolve(end);
+  };
+  const followOwn = async (end: TurnEnd): Promise<void> => {
+    isSteered = false;
+    const own = await findRun(client, sessionKey, options.message);
+    if (own === undefined || own === end.runId) return ended.resolve(end);
+    options.onNote("It came too late to join: this is its own answer");
+    runId = own;
+    show = shower(options);
+    // Its end may have come meanwhile.
+    await recover();
   };
   const take = (event: ChatEvent): void => {
     if (event.runId !== runId) return;
@@ -97,6 +106,7 @@ export function startTurn(options: TurnOptions): Turn {
     if (sent.status === "stopped" || sent.status === "reset")
       return ended.resolve({ runId: sent.runId, status: "ok" });
     runId = sent.runId;
+    isSteered = sent.status === "steered" && options.message !== undefined;
     if (isAborting) abort();
     for (const event of early.splice(0)) take(event);
     if (isBehind) await recover();
@@ -116,6 +126,18 @@ export function startTurn(options: TurnOptions): Turn {
       for (const stop of stops) stop();
     }),
     abort,
+  };
+}
+
+/** Shows the text of one run, each character once. */
+function shower({ onText }: Pick<TurnOptions, "onText">): (text: string, offset: number) => void {
+  let shownChars = 0;
+  return (text, offset) => {
+    // A piece beyond what was shown means that pieces were left out for a slow reader: the end has all.
+    const fresh = offset <= shownChars ? text.slice(shownChars - offset) : "";
+    if (fresh === "") return;
+    shownChars += fresh.length;
+    onText(fresh);
   };
 }
 
@@ -144,6 +166,16 @@ export function sending({ client, ...message }: Sending): () => Promise<Handed> 
       }
     }
   };
+}
+
+/** The run that answers the message, by now. */
+async function findRun(
+  client: GatewayClient,
+  sessionKey: string,
+  text: string | undefined,
+): Promise<string | undefined> {
+  const { messages } = await client.call("chat.history", { sessionKey, limit: HISTORY_LIMIT });
+  return messages.findLast((one) => one.role === "user" && textOf(one) === text)?.runId;
 }
 
 /** @returns undefined while the run goes on */

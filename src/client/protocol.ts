@@ -282,6 +282,10 @@ export interface Methods {
       message: string;
       /** absent: the agent's main session */
       sessionKey?: string | undefined;
+      /** names a session without its key */
+      sessionId?: string | undefined;
+      /** for a session that has to be made */
+      label?: string | undefined;
       agentId?: string | undefined;
       attachments?:
         | Array<{
@@ -297,8 +301,28 @@ export interface Methods {
       /** for this run only, after the agent's own */
       extraSystemPrompt?: string | undefined;
       timeoutMs?: number | undefined;
+      /** in seconds, as the original has it; 0: the longest */
+      timeout?: number | undefined;
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey: string;
+      /** of the original, not used here */
+      to?: string | undefined;
+      /** of the original, not used here */
+      thinking?: string | undefined;
+      /** of the original, not used here */
+      deliver?: boolean | undefined;
+      /** of the original, not used here */
+      channel?: string | undefined;
+      /** of the original, not used here */
+      replyTo?: string | undefined;
+      /** of the original, not used here */
+      accountId?: string | undefined;
+      /** of the original, not used here */
+      threadId?: string | undefined;
+      /** of the original, not used here */
+      lane?: string | undefined;
+      /** of the original, not used here */
+      spawnedBy?: string | undefined;
     };
     result: { runId: string; sessionKey: string; status: "accepted"; acceptedAt: number };
   };
@@ -469,6 +493,10 @@ export interface Methods {
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey: string;
       timeoutMs?: number | undefined;
+      /** of the original, not used here */
+      thinking?: string | undefined;
+      /** of the original, not used here */
+      deliver?: boolean | undefined;
     };
     result: {
       /** who answers; after a word alone, the run that was stopped, or one that says nothing */
@@ -835,6 +863,8 @@ export interface Methods {
   "sessions.compact": {
     params: {
       key: string;
+      /** of the original, not used here */
+      maxLines?: number | undefined;
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
     };
@@ -898,6 +928,8 @@ export interface Methods {
   "sessions.delete": {
     params: {
       key: string;
+      /** of the original: here it always is */
+      deleteTranscript?: true | undefined;
       /** Same caller, method, key and params within five minutes: the same answer */
       idempotencyKey?: string | undefined;
     };
@@ -1041,6 +1073,16 @@ export interface Methods {
       activeMinutes?: number | undefined;
       kind?:
         "main" | "direct" | "group" | "thread" | "cron" | "hook" | "node" | "subagent" | "other" | undefined;
+      /** none is: no session here is made by another */
+      spawnedBy?: string | undefined;
+      /** of the original, not used here */
+      includeGlobal?: boolean | undefined;
+      /** of the original, not used here */
+      includeUnknown?: boolean | undefined;
+      /** of the original, not used here */
+      includeDerivedTitles?: boolean | undefined;
+      /** of the original, not used here */
+      includeLastMessage?: boolean | undefined;
     };
     result: {
       sessions: Array<{

@@ -4,6 +4,9 @@ import type { ModelChoice } from "./sections/agents.ts";
 /** The port of the system we replace, and ours. */
 export const PORT_DEFAULT = 18789;
 
+/** Words that begin a session anew, where the configuration has none. */
+export const RESET_TRIGGERS: readonly string[] = ["/new", "/reset"];
+
 export const BINDS = ["loopback", "lan", "tailnet"] as const;
 
 /** Where the gateway listens: one of three words, or the exact address that was written. */

@@ -118,8 +118,8 @@ export const LIMITS = {
   /** Shortest distance of two `chat` deltas of one run. */
   deltaMs: 150,
   /**
-   * UTF-8 of all that one run may produce: its end is told twice, as chat and as agent, and both fit the
-   * reserve of a client's buffer.
+   * Of all that one run may say, as JSON: its end is told as chat and as agent, what it thought once more, and
+   * all of that fits a client's buffer.
    */
   runBytesMax: 512 * 1024,
   /** Time one run may take, default and most. */
@@ -133,8 +133,12 @@ export const LIMITS = {
   historyMessagesMax: 1_000,
   /** Content of the messages in one such answer, except for a single longer one: fits a client's buffer. */
   historyBytesMax: 1024 * 1024,
-  /** Messages of a session that are read for one turn; what is handed to the model is counted in tokens. */
+  /**
+   * Messages of a session that are read for one turn, and their content: more than any model's window. What is
+   * handed to the model is counted in tokens.
+   */
   contextMessagesMax: 2_000,
+  contextBytesMax: 4 * 1024 * 1024,
   /** Tokens of a context window kept free for the answer, and what a recent conversation keeps of it. */
   compactionReserveTokens: 16_384,
   compactionRecentTokens: 20_000,
@@ -147,9 +151,12 @@ export const LIMITS = {
   piecesMs: 2_000,
   /** How long the end of a run is tried to be written to a disk that takes nothing. */
   endRetryMs: 60_000,
-  /** Images of one message, and the base64 characters of all: a frame of the default size holds them. */
+  /**
+   * Images of one message, and the base64 characters of all: half of what may wait for the disk. A frame of the
+   * default size holds less; `gateway.limits.frameBytesMax` is for whoever sends larger ones.
+   */
   imagesMax: 10,
-  imagesCharsMax: 20 * 1024 * 1024,
+  imagesCharsMax: 8 * 1024 * 1024,
   /** Characters of a session's label, and of what its agent is told first. */
   labelCharsMax: 64,
   instructionsCharsMax: 40_000,

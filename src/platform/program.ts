@@ -1,6 +1,7 @@
 import type { ChildProcessByStdio } from "node:child_process";
 import process from "node:process";
 import type { Readable, Writable } from "node:stream";
+import { setImmediate } from "node:timers";
 
 import type { Process, Program, ProgramOptions } from "../ports.ts";
 import { LineCutter, LineQueue } from "./bounded-lines.ts";
@@ -109,7 +110,11 @@ function signalGroup(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
 /** Read as the consumer asks, so that the pipe fills and holds the program back when nobody does. */
 async function* chunksOf(stdout: Readable): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    for await (const chunk of stdout) if (chunk instanceof Uint8Array) yield chunk;
+    for await (const chunk of stdout) {
+      if (chunk instanceof Uint8Array) yield chunk;
+      // A program that writes without end has the next one ready: nobody else would ever get a turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   } catch (error) {
     // Destroyed by `stop`, or because it outlived its program: that is an end like any other.
     if (!stdout.destroyed) throw error;

@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { errorText, RpcError } from "../contract/errors.ts";
 import type { Call, Caller } from "../feature.ts";
 import type { Clock, Crypto, Log } from "../ports.ts";
@@ -34,12 +35,22 @@ interface Request {
   readonly caller: Caller;
 }
 
-/** A compiled parser costs what some hundred calls save: the first ones go without. */
+/**
+ * A compiled parser costs some milliseconds and memory, and most methods are called too seldom for one. It is
+ * made when the method has cost as much without: soon where answers are large.
+ */
 const COLD = { jitless: true };
-const COLD_CALLS = 200;
+const COLD_MS = 20;
 
-function parseOptions(entry: MethodEntry): typeof COLD | undefined {
-  return entry.calls < COLD_CALLS ? COLD : undefined;
+function parserOf(clock: Clock) {
+  return <S extends z.ZodType>(entry: MethodEntry, schema: S, value: unknown) => {
+    if (entry.coldMs >= COLD_MS) return schema.safeParse(value);
+    const beganMs = clock.elapsed();
+    const parsed = schema.safeParse(value, COLD);
+    // The first call makes the schemas themselves.
+    if (entry.calls > 1) entry.coldMs += clock.elapsed() - beganMs;
+    return parsed;
+  };
 }
 
 const fail: Call["fail"] = (code, message, extra) => {
@@ -48,6 +59,7 @@ const fail: Call["fail"] = (code, message, extra) => {
 
 export function createDispatcher({ table, clock, crypto, log }: DispatchPorts): Dispatcher {
   const keys = new IdempotencyKeys(clock, crypto);
+  const parse = parserOf(clock);
   const waiters: (() => void)[] = [];
   let active = 0;
 
@@ -63,7 +75,7 @@ export function createDispatcher({ table, clock, crypto, log }: DispatchPorts): 
   }
 
   function checked(entry: MethodEntry, result: unknown): Reply {
-    const parsed = entry.method.result.safeParse(result, parseOptions(entry));
+    const parsed = parse(entry, entry.method.result, result);
     if (parsed.success) return { ok: true, result };
     return failed(entry, new Error(`result does not fit its schema: ${parsed.error.message}`));
   }
@@ -93,7 +105,7 @@ export function createDispatcher({ table, clock, crypto, log }: DispatchPorts): 
   function answer(request: Request, given: unknown): Reply | Promise<Reply> {
     const { method, name } = request.entry;
     const named = Array.isArray(given) ? byName(given, method.params.shape) : (given ?? {});
-    const parsed = method.params.safeParse(named, parseOptions(request.entry));
+    const parsed = parse(request.entry, method.params, named);
     if (!parsed.success) return refuse(invalidParams(name, parsed.error.issues));
     const params: Record<string, unknown> = parsed.data;
     const key = method.effect ? params["idempotencyKey"] : undefined;

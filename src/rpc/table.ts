@@ -9,6 +9,8 @@ export interface MethodEntry {
   readonly handler: AnyHandler;
   /** How often it was called; the dispatcher counts. */
   calls: number;
+  /** Time spent on its params and results without a compiled parser, ms. */
+  coldMs: number;
 }
 
 export interface EventEntry {
@@ -53,7 +55,7 @@ export function createTable(): Table {
       const addedEvents = Object.entries(feature.events);
       for (const [name, method] of addedMethods) {
         const handler = handlers[name];
-        if (handler) methods.set(name, { name, feature: feature.name, method, handler, calls: 0 });
+        if (handler) methods.set(name, { name, feature: feature.name, method, handler, calls: 0, coldMs: 0 });
       }
       for (const [name, event] of addedEvents) events.set(name, { name, feature: feature.name, event });
       return () => {

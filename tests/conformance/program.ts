@@ -89,6 +89,17 @@ export function programSuite({ platform, test }: Subject): void {
     assert.equal(await program.ended, "exit code 0");
   });
 
+  test("program: one that does not stop writing leaves others their turn", async () => {
+    const program = await shell("exec head -c 200000000 /dev/zero");
+    let turns = 0;
+    let bytes = 0;
+    const stop = platform.timers.every(1, () => turns++);
+    for await (const piece of program.stdout) bytes += piece.length;
+    stop();
+    assert.equal(bytes, 200_000_000);
+    assert.notEqual(turns, 0);
+  });
+
   test("program: one that never reads holds the writer back until it ends", async () => {
     const program = await shell("sleep 300");
     const writes = Array.from({ length: 64 }, () => program.write("x".repeat(64 * 1024)));

@@ -101,7 +101,11 @@ const RECIPES: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   "config.rollback": [{}],
   "config.override.set": [{ key: "sessions.keepMax", value: 40 }],
   "config.override.unset": [{ key: "sessions.keepMax" }],
+  "config.get": [{}],
+  "config.patch": [{ raw: RAW, baseHash: "@hash" }],
+  "chat.retry": [{ sessionKey: "cut" }],
   "chat.send": [
+    { sessionKey: "cut", message: "some words", idempotencyKey: "cut", timeoutMs: 1 },
     {
       sessionKey: "pictured",
       message: "look",

@@ -203,6 +203,8 @@ describe("unchanged", () => {
           }
         }
         connection.close(1000, "");
+        // A change that was not confirmed is undone, keys of requests are forgotten.
+        core.time.advance(600_000);
       }
     }
     const person = core.open({ address: "::1", isKnown: true, isJsonRpc: true });

@@ -111,3 +111,20 @@ test("a model of any agent that nobody can open is told at the start", async () 
   });
   await running.until(/model cannot be used model=nowhere\/x reason=".*no provider \\?"nowhere/);
 });
+
+test("a message that comes too late to join an answer is answered by itself, and its sender sees that", async () => {
+  await startGateway({
+    agents: { defaults: { model: "a/one" } },
+    messages: { queue: { mode: "steer" } },
+    models: { providers: { a: { baseUrl: models.url } } },
+  });
+  models.queue({ kind: "answer", text: ["slow ", "answer"], gated: true });
+  const first = startProgram(["chat", "one"], { home });
+  const asked = await models.next();
+  const second = startProgram(["chat", "two"], { home });
+  await second.until(/joins the answer/);
+  asked.release(100);
+  expect([await first.exited, first.out()]).toEqual([0, "slow answer\n"]);
+  expect([await second.exited, second.out()]).toEqual([0, "slow answer\nHeard: two\n"]);
+  expect(second.err()).toEndWith("It came too late to join: this is its own answer\n");
+});

@@ -12,8 +12,8 @@ export interface GivenServers {
 }
 
 /**
- * An agent that is a program calls its tools past us: it is given only servers of which the policy allows every
- * tool without a question, and which run where the program does.
+ * An agent that is a program calls its tools past us: it is given only servers of which the policy allows
+ * every tool without a question, and which run where the program does.
  */
 export function giveable(servers: readonly Definition[], policy: ToolPolicy): GivenServers {
   const given = servers.filter((server) => isUnrestricted(server, policy) && isHere(server));

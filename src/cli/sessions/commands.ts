@@ -1,5 +1,19 @@
+import type { SessionKind } from "../../features/sessions/keys.ts";
 import type { Command } from "../command.ts";
 import { CONNECTION, HELP, json } from "../options.ts";
+
+/** Said again: every start would load what sessions are made of. */
+const KINDS: readonly SessionKind[] = [
+  "main",
+  "direct",
+  "group",
+  "thread",
+  "cron",
+  "hook",
+  "node",
+  "subagent",
+  "other",
+];
 
 const ONE_LINE = json("Print it on one line of JSON, problems too");
 const DONE = json("Print what happened on one line of JSON, problems too");
@@ -14,8 +28,8 @@ export const SESSION_COMMANDS: Readonly<Record<string, Command>> = {
       agent: { value: "ID", summary: "Only those of one agent" },
       kind: {
         value: "KIND",
-        summary: "Only main, direct, group, thread, cron, hook, node, subagent or other ones",
-        choices: ["main", "direct", "group", "thread", "cron", "hook", "node", "subagent", "other"],
+        summary: `Only ${KINDS.slice(0, -1).join(", ")} or ${KINDS.at(-1)} ones`,
+        choices: KINDS,
       },
       ...ONE_LINE,
       ...CONNECTION,

@@ -22,7 +22,7 @@ export const remove: RunCommand = (input) => {
   return withGateway(input, async ({ client, timeoutMs }) => {
     const { deleted } = await client.call("sessions.delete", { key }, { timeoutMs });
     if (!deleted) throw new CliError(EXIT.failed, `Cannot delete session "${key}": there is none`);
-    if (args.has("json")) return screen.line(JSON.stringify({ key, deleted }));
+    if (args.has("json")) return screen.line(screen.foreign(JSON.stringify({ key, deleted })));
     screen.line(screen.foreign(`Session "${key}" is deleted`));
   });
 };

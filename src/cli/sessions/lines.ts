@@ -15,12 +15,23 @@ const FILE_BYTES_MAX = 256 * 1024 * 1024;
 
 /** The lines of a file, or of standard input, those without text left out. @throws CliError */
 export async function readLines({ platform }: CommandInput, file: string): Promise<Line[]> {
-  const texts: string[] = [];
-  if (file === "-") for await (const line of platform.process.lines()) texts.push(line);
-  else texts.push(...(await readFile(platform, file)).split("\n"));
+  const texts = file === "-" ? await readInput(platform) : (await readFile(platform, file)).split("\n");
   return texts
     .map((text, place) => ({ number: place + 1, text: withoutPictures(text.trim()) }))
     .filter(({ text }) => text !== "");
+}
+
+async function readInput({ process }: CommandInput["platform"]): Promise<string[]> {
+  const texts: string[] = [];
+  let chars = 0;
+  for await (const line of process.lines()) {
+    chars += line.length + 1;
+    if (chars > FILE_BYTES_MAX) {
+      throw new CliError(EXIT.failed, `Cannot read standard input: more than ${FILE_BYTES_MAX} characters`);
+    }
+    texts.push(texts.length === 0 ? line.replace(/^\uFEFF/, "") : line);
+  }
+  return texts;
 }
 
 async function readFile({ files }: CommandInput["platform"], file: string): Promise<string> {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UNUSED_MESSAGES, UNUSED_QUEUE, UNUSED_SESSION } from "../original.ts";
+import { RESET_TRIGGERS } from "../values.ts";
 import { whole } from "./common.ts";
 
 /** As many as somebody writes who means never. */
@@ -44,8 +45,11 @@ const Session = z.strictObject({
   resetTriggers: z
     .array(z.string().max(200))
     .max(1_000)
-    .default(["/new", "/reset"])
-    .meta({ description: "Words at the start of a message that begin a new session", reload: "live" }),
+    .default([...RESET_TRIGGERS])
+    .meta({
+      description: `Words at the start of a message that begin a new session; none: ${RESET_TRIGGERS.join(" and ")}`,
+      reload: "live",
+    }),
   idleMinutes: Minutes.optional().meta({
     description: "Older spelling of session.reset.idleMinutes",
     reload: "live",

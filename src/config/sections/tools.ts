@@ -48,7 +48,8 @@ const McpServer = z.lazy(() =>
 
 /** Entries come from instructions for other programs, with words of their own: no reason not to start. */
 function unreachable(server: unknown): string | undefined {
-  if (!isObject(server)) return undefined;
+  // One that is off needs nothing: an agent switches a common one off by its name alone.
+  if (!isObject(server) || server["enabled"] === false) return undefined;
   if (server["disabled"] === true) return "it is disabled";
   const { command, url } = server;
   if (command === undefined && url === undefined) return "it has neither a command nor a url";

@@ -6,7 +6,9 @@ import type { SessionOptions, Sessions, StoredSession } from "../sessions/sessio
 import type { Writer } from "../storage/writer.ts";
 import type { Budget } from "./budget.ts";
 import type { Attachment, Origin, SendStatus } from "./contract.ts";
-import type { Answered, Image, Journal, StoredRun } from "./journal.ts";
+import type { Image } from "./entries.ts";
+import type { Answered, Journal } from "./journal.ts";
+import type { StoredRun } from "./rows.ts";
 import type { Lanes } from "./lanes.ts";
 import { type Place, placeOf } from "./queue.ts";
 import { createRun, keyUsed, type Run, type RunOptions, type Steered, stopping, tooManyWait } from "./run.ts";

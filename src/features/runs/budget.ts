@@ -6,7 +6,7 @@ export interface Budget {
   /** Input and output of all its model calls. */
   readonly tokensMax: number;
   readonly toolCallsMax: number;
-  /** UTF-8 of all its agent says, tools' answers included. */
+  /** Of all its agent says as JSON, as it is stored and sent; tools' answers included. */
   readonly outputBytesMax: number;
 }
 
@@ -18,19 +18,15 @@ export interface Used {
 }
 
 /** @returns why the run may not go on */
-export function overBudget(budget: Budget, used: Used): OverBudget | undefined {
+export function overBudget(budget: Budget, used: Used): RpcError | undefined {
   const { tokensMax, toolCallsMax, outputBytesMax } = budget;
   if (used.outputBytes > outputBytesMax)
-    return new OverBudget(`the answer is longer than ${outputBytesMax} bytes`, outputBytesMax);
-  if (used.toolCalls > toolCallsMax)
-    return new OverBudget(`more than ${toolCallsMax} tool calls`, toolCallsMax);
-  if (used.tokens > tokensMax) return new OverBudget(`more than ${tokensMax} tokens`, tokensMax);
+    return over(`the answer is longer than ${outputBytesMax} bytes`, outputBytesMax);
+  if (used.toolCalls > toolCallsMax) return over(`more than ${toolCallsMax} tool calls`, toolCallsMax);
+  if (used.tokens > tokensMax) return over(`more than ${tokensMax} tokens`, tokensMax);
   return undefined;
 }
 
-/** Another too much than that of a model, whose window is too small. */
-export class OverBudget extends RpcError {
-  constructor(state: string, bound: number) {
-    super("too_large", `Cannot go on with the run: ${state}`, { details: { bound } });
-  }
+function over(state: string, bound: number): RpcError {
+  return new RpcError("too_large", `Cannot go on with the run: ${state}`, { details: { bound } });
 }

@@ -58,7 +58,7 @@ export class Contexts {
   /** The turn's messages: instructions, what was summed up, the conversation, the question last. */
   async of(asked: ContextOf, force = false): Promise<AgentMessage[]> {
     const { session, runtime, instructions } = asked;
-    const { lines, waitingId } = this.#lines(asked);
+    const lines = this.#lines(asked);
     if (!lines.some(({ isQuestion }) => isQuestion))
       throw new RpcError("not_found", `Cannot run in session "${session.key}": its message is damaged`);
     const told = [...instructions, ...(session.summary === undefined ? [] : [summaryText(session.summary)])];
@@ -66,7 +66,7 @@ export class Contexts {
     if (runtime.keepsHistory) return toMessages(told, newestWithin(lines, room));
     const tokens = lines.reduce((sum, line) => sum + line.tokens, 0);
     if (tokens <= room && !force) return toMessages(told, lines);
-    const summary = await this.#compact(asked, { lines, waitingId }).catch((error: unknown) => {
+    const summary = await this.#compact(asked, lines).catch((error: unknown) => {
       if (asked.signal.aborted) throw error;
       const reason = messageOf(error);
       this.#ports.log.warn("history not summarised, its oldest part is left out", {
@@ -87,20 +87,18 @@ export class Contexts {
    * @returns how many messages are in the summary, and how many stay as they were said
    */
   async compact(asked: ContextOf): Promise<{ compacted: number; kept: number }> {
-    const { lines, waitingId } = this.#lines(asked);
-    const done = await this.#compact(asked, { lines, waitingId });
+    const lines = this.#lines(asked);
+    const done = await this.#compact(asked, lines);
     return {
       compacted: lines.length - (done?.kept.length ?? lines.length),
       kept: done?.kept.length ?? lines.length,
     };
   }
 
-  #lines({ session, run }: ContextOf): Conversation {
+  #lines({ session, run }: ContextOf): Line[] {
     const { journal, crypto } = this.#ports;
-    const rows = journal.contextRows(session.id, session.contextStart);
-    const lines = linesOf(rows, { run, crypto, image: (id) => journal.image(session.id, id) });
-    const waiting = rows.find((row) => Number(row["run_seq"]) > run.seq);
-    return { lines, waitingId: Number(waiting?.["id"] ?? Number.MAX_SAFE_INTEGER) };
+    const rows = journal.contextRows(session.id, { start: session.contextStart, run });
+    return linesOf(rows, { run, crypto, image: (id) => journal.image(session.id, id) });
   }
 
   #roomFor({ contextWindow }: AgentRuntime, told: readonly string[]): number {
@@ -112,7 +110,7 @@ export class Contexts {
   /** @returns undefined when there is nothing to sum up */
   async #compact(
     asked: ContextOf,
-    { lines, waitingId }: Conversation,
+    lines: readonly Line[],
   ): Promise<{ text: string; kept: Line[] } | undefined> {
     const { session, runtime } = asked;
     const kept = newestWithin(lines, recentTokens(runtime));
@@ -127,9 +125,10 @@ export class Contexts {
       // A message that waits is older than the answer before it: then that answer is in the summary, and
       // given once more as it was said.
       const newestOlder = Math.max(...older.map(({ messageId }) => messageId));
+      const { journal, writer } = this.#ports;
+      const waitingId = journal.firstWaiting(session.id, asked.run.seq) ?? Number.MAX_SAFE_INTEGER;
       const oldestKept = Math.min(waitingId, ...kept.map(({ messageId }) => messageId));
       const contextStart = Math.min(newestOlder, oldestKept - 1);
-      const { journal, writer } = this.#ports;
       await writer.write(() => journal.summarise(session, text, contextStart), utf8Bytes(text));
       asked.onCompaction("end", { messages: older.length, kept: kept.length });
       return { text, kept };
@@ -138,12 +137,6 @@ export class Contexts {
       throw error;
     }
   }
-}
-
-/** A session's lines, and the first message that waits for a later run. */
-interface Conversation {
-  readonly lines: readonly Line[];
-  readonly waitingId: number;
 }
 
 function recentTokens({ contextWindow }: AgentRuntime): number {

@@ -3,7 +3,7 @@ import { effect, event, IdempotencyKey, method, once, type Output } from "../../
 import { ERROR_CODES } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { contract } from "../../feature.ts";
-import { AgentId, ModelRef, SessionKey } from "../sessions/contract.ts";
+import { AgentId, Label, ModelRef, SessionKey, unused } from "../sessions/contract.ts";
 
 const RunId = once(() => z.string().min(1).max(64));
 
@@ -109,6 +109,8 @@ export const runsContract = contract({
           attachments: Attachments(),
           idempotencyKey: IdempotencyKey(),
           timeoutMs: TimeoutMs(),
+          thinking: unused.text(),
+          deliver: unused.flag(),
         }),
       result: () =>
         z.strictObject({
@@ -127,12 +129,24 @@ export const runsContract = contract({
         z.strictObject({
           message: MessageText().min(1),
           sessionKey: SessionKey().optional().describe("absent: the agent's main session"),
+          sessionId: z.string().min(1).max(64).optional().describe("names a session without its key"),
+          label: Label().optional().describe("for a session that has to be made"),
           agentId: AgentId().optional(),
           attachments: Attachments(),
           model: ModelRef().optional().describe("for this run only"),
           extraSystemPrompt: MessageText().optional().describe("for this run only, after the agent's own"),
           timeoutMs: TimeoutMs(),
+          timeout: z.int().min(0).optional().describe("in seconds, as the original has it; 0: the longest"),
           idempotencyKey: IdempotencyKey(),
+          to: unused.text(),
+          thinking: unused.text(),
+          deliver: unused.flag(),
+          channel: unused.text(),
+          replyTo: unused.text(),
+          accountId: unused.text(),
+          threadId: unused.text(),
+          lane: unused.text(),
+          spawnedBy: unused.text(),
         }),
       result: () =>
         z.strictObject({

@@ -5,7 +5,9 @@ import { internalError } from "../../rpc/internal.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Writer } from "../storage/writer.ts";
 import type { Content, RunFailure } from "./contract.ts";
-import type { Journal, RunEnd, StoredRun } from "./journal.ts";
+import type { RunEnd } from "./entries.ts";
+import type { Journal } from "./journal.ts";
+import type { StoredRun } from "./rows.ts";
 import { join, joinLane } from "./acceptance.ts";
 import type { Lanes } from "./lanes.ts";
 import { createRun, failureOf, type Run } from "./run.ts";
@@ -23,6 +25,8 @@ interface EndingsPorts {
   readonly log: Log;
   /** Nobody is waited for any more, the disk included. */
   readonly isStopping: () => boolean;
+  /** The disk takes the end of this run not yet; told each time, before it is asked again. */
+  readonly onRefused: (run: Run, refusal: RpcError) => void;
 }
 
 /** Reasons after which what came during a run is not answered by another one: somebody wanted quiet. */
@@ -58,6 +62,7 @@ export class Endings {
       } catch (refusal) {
         const isWorthIt = refusal instanceof RpcError && TRY_AGAIN.has(refusal.code);
         if (isWorthIt && !this.#ports.isStopping() && clock.elapsed() < untilMs) {
+          this.#ports.onRefused(run, refusal);
           await this.#pause(LIMITS.writeRetryMs);
           continue;
         }

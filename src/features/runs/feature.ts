@@ -1,6 +1,8 @@
+import { LIMITS } from "../../contract/limits.ts";
 import type { Feature, Handlers } from "../../feature.ts";
 import type { Clock } from "../../ports.ts";
 import { mainKeyOf } from "../sessions/keys.ts";
+import { resolveSession } from "../sessions/resolve.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Writer } from "../storage/writer.ts";
 import { runsContract } from "./contract.ts";
@@ -25,10 +27,13 @@ export function createRunsFeature(parts: RunsParts): Feature {
 
 function writers({ runs, journal, sessions, writer }: RunsParts, clock: Clock): Omit<Answers, Reading> {
   return {
-    "chat.send": ({ timeoutMs, ...message }, { caller }) =>
+    "chat.send": ({ sessionKey, message, attachments, idempotencyKey, timeoutMs }, { caller }) =>
       runs.send(
         {
-          ...message,
+          sessionKey,
+          message,
+          attachments,
+          idempotencyKey,
           origin: "chat",
           owner: caller.subject,
           options: timeoutMs === undefined ? {} : { timeoutMs },
@@ -36,12 +41,14 @@ function writers({ runs, journal, sessions, writer }: RunsParts, clock: Clock): 
         caller.subject,
       ),
 
-    agent: async ({ agentId, sessionKey, model, extraSystemPrompt, timeoutMs, ...message }, { caller }) => {
-      const { scope, defaultAgent } = sessions.keyConfig();
-      const key = sessionKey ?? mainKeyOf({ scope, defaultAgent: agentId ?? defaultAgent });
+    agent: async ({ message, attachments, idempotencyKey, ...asked }, { caller }) => {
+      const { agentId, label, model, extraSystemPrompt } = asked;
+      const timeoutMs = asked.timeoutMs ?? ofSeconds(asked.timeout);
       const accepted = await runs.begin({
-        ...message,
-        sessionKey: key,
+        message,
+        attachments,
+        idempotencyKey,
+        sessionKey: keyFor(sessions, asked),
         origin: "agent",
         owner: caller.subject,
         options: {
@@ -49,7 +56,7 @@ function writers({ runs, journal, sessions, writer }: RunsParts, clock: Clock): 
           ...(extraSystemPrompt !== undefined && { extraSystemPrompt }),
           ...(timeoutMs !== undefined && { timeoutMs }),
         },
-        session: { agentId },
+        session: { agentId, label },
       });
       const { runId, session, acceptedAt } = accepted;
       return { runId, sessionKey: session.key, status: "accepted" as const, acceptedAt };
@@ -144,4 +151,22 @@ function readers({ runs, journal, sessions }: RunsParts): Pick<Answers, Reading>
       })),
     }),
   };
+}
+
+/** @throws RpcError `not_found` for an id that no session has */
+function keyFor(
+  sessions: Sessions,
+  asked: { readonly [K in "sessionKey" | "sessionId" | "agentId"]?: string | undefined },
+): string {
+  const { sessionKey, sessionId, agentId } = asked;
+  if (sessionKey !== undefined) return sessionKey;
+  if (sessionId !== undefined) return resolveSession(sessions, { sessionId }).key;
+  const { scope, defaultAgent } = sessions.keyConfig();
+  return mainKeyOf({ scope, defaultAgent: agentId ?? defaultAgent });
+}
+
+/** As long as may be for 0, which there means no end. */
+function ofSeconds(seconds: number | undefined): number | undefined {
+  if (seconds === undefined) return undefined;
+  return seconds === 0 ? LIMITS.runTimeoutMsMax : Math.min(seconds * 1_000, LIMITS.runTimeoutMsMax);
 }

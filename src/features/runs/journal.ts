@@ -1,82 +1,12 @@
 import { LIMITS } from "../../contract/limits.ts";
-import type { Crypto, Database } from "../../ports.ts";
-import { utf8Bytes } from "../../rpc/json.ts";
-import type { SqlRow } from "../../ports.ts";
-import type {
-  Attachment,
-  Content,
-  Message,
-  Origin,
-  RunFailure,
-  RunStatus,
-  SendStatus,
-  Usage,
-} from "./contract.ts";
-import type { RunOptions } from "./run.ts";
+import type { Crypto, Database, SqlRow } from "../../ports.ts";
 import { oneLine } from "../sessions/text.ts";
-import { messageSum, parseContent, runSum, type StoredRun, toMessage, toRun } from "./rows.ts";
-import { prepareStatements } from "./statements.ts";
+import type { Content, Message, SendStatus, Usage } from "./contract.ts";
+import type { NewMessage, NewRun, RunEnd } from "./entries.ts";
+import { type ContextRequest, type Page, type PageRequest, readContext, readPage } from "./reading.ts";
+import { messageSum, parseContent, runSum, type StoredRun, toRun } from "./rows.ts";
+import { type JournalStatements, prepareStatements } from "./statements.ts";
 import { joined, textOf } from "./transcript.ts";
-
-export type { StoredRun } from "./rows.ts";
-
-export interface NewRun {
-  readonly id: string;
-  readonly sessionDbId: string;
-  readonly origin: Origin;
-  readonly owner: string;
-  readonly options: RunOptions;
-  readonly ts: number;
-  readonly retryOf?: string | undefined;
-  /** It runs as soon as it is on disk, which saves writing that down once more. */
-  readonly isStarted: boolean;
-}
-
-export interface NewMessage {
-  readonly sessionDbId: string;
-  /** The run that is to answer; none for one that was put in. */
-  readonly runSeq: number | undefined;
-  readonly text: string;
-  readonly images: readonly Image[];
-  readonly idempotencyKey?: string;
-  readonly reply?: SendStatus;
-  readonly ts: number;
-}
-
-export interface Image {
-  readonly id: string;
-  readonly mimeType: Attachment["mimeType"];
-  /** base64 */
-  readonly data: string;
-}
-
-/** How a run ended, and what its agent had said. */
-export interface RunEnd {
-  readonly status: Exclude<RunStatus, "queued" | "running">;
-  readonly content: readonly Content[];
-  readonly ts: number;
-  readonly error?: RunFailure | undefined;
-  readonly stoppedBy?: string | undefined;
-  readonly model?: string | undefined;
-  readonly usage?: Usage | undefined;
-  readonly toolCalls?: number;
-  /** What its last model call read and wrote. */
-  readonly contextTokens?: number;
-}
-
-export interface Page {
-  readonly messages: Message[];
-  readonly before?: string;
-  readonly after?: string;
-}
-
-export interface PageRequest {
-  readonly limit: number;
-  readonly before?: number | undefined;
-  readonly after?: number | undefined;
-  /** Messages up to this one are not looked at. */
-  readonly start: number;
-}
 
 /** What `chat.send` answered to a message. */
 export interface Answered {
@@ -94,7 +24,7 @@ interface SessionIds {
 
 /** Runs and messages on disk. What writes is called within a work of the `Writer`. */
 export class Journal {
-  readonly #sql: ReturnType<typeof prepareStatements>;
+  readonly #sql: JournalStatements;
   readonly #crypto: Pick<Crypto, "sha256">;
 
   constructor(db: Database, crypto: Pick<Crypto, "sha256">) {
@@ -286,29 +216,20 @@ export class Journal {
     return row && { mimeType: String(row["mime_type"]), data: String(row["data"]) };
   }
 
-  /** A page in order of time: the last messages, or those next to one of them. */
-  page(sessionDbId: string, { limit, before, after, start }: PageRequest): Page {
-    const isForward = after !== undefined;
-    const rows = isForward
-      ? this.#sql.pageAfter.all(sessionDbId, Math.max(after, start), limit + 1)
-      : this.#sql.pageBefore.all(sessionDbId, start, before ?? Number.MAX_SAFE_INTEGER, limit + 1);
-    const kept = withinBytes(rows.slice(0, limit));
-    const hasMore = kept.length < rows.length;
-    const ordered = isForward ? kept : kept.reverse();
-    const messages = ordered.map((row) => toMessage(row, this.#crypto));
-    const [first, last] = [messages[0]?.id, messages.at(-1)?.id];
-    const hasOlder = isForward ? after > start && first !== undefined : hasMore;
-    const hasNewer = isForward ? hasMore : before !== undefined && last !== undefined;
-    return {
-      messages,
-      ...(hasOlder && first !== undefined && { before: first }),
-      ...(hasNewer && last !== undefined && { after: last }),
-    };
+  /** As {@link readPage}. */
+  page(sessionDbId: string, request: PageRequest): Page {
+    return readPage(this.#sql, this.#crypto, { ...request, sessionDbId });
   }
 
-  /** Rows of the newest messages of a session after one of them, oldest first, for its agent. */
-  contextRows(sessionDbId: string, start: number): SqlRow[] {
-    return this.#sql.context.all(sessionDbId, start, LIMITS.contextMessagesMax).reverse();
+  /** As {@link readContext}. */
+  contextRows(sessionDbId: string, request: ContextRequest): SqlRow[] {
+    return readContext(this.#sql, { ...request, sessionDbId });
+  }
+
+  /** The oldest message that waits for a later run than this one; undefined when there is none. */
+  firstWaiting(sessionDbId: string, runSeq: number): number | undefined {
+    const id = this.#sql.firstWaiting.get(sessionDbId, runSeq)?.["id"];
+    return typeof id === "number" ? id : undefined;
   }
 
   #insert(
@@ -344,10 +265,4 @@ export class Journal {
     this.#sql.touch.run(ts, text === "" ? null : text, title, sessionDbId);
     return lastId;
   }
-}
-
-function withinBytes(rows: readonly SqlRow[]): SqlRow[] {
-  let bytes = 0;
-  const over = rows.findIndex((row) => (bytes += utf8Bytes(String(row["content"]))) > LIMITS.historyBytesMax);
-  return over < 0 ? [...rows] : rows.slice(0, Math.max(over, 1));
 }

@@ -12,7 +12,7 @@ import type {
 import type { SessionEnvironment } from "../sessions/environment.ts";
 import type { Sessions, StoredSession } from "../sessions/sessions.ts";
 import type { Writer } from "../storage/writer.ts";
-import { OverBudget, overBudget } from "./budget.ts";
+import { overBudget } from "./budget.ts";
 import type { ChatStream } from "./chat-stream.ts";
 import type { Contexts } from "./compaction.ts";
 import type { Usage } from "./contract.ts";
@@ -32,6 +32,8 @@ interface PerformancePorts {
   /** What the session's agent has and may. */
   readonly environmentOf: (session: StoredSession) => SessionEnvironment;
   readonly approve: (run: Run, request: ApprovalRequest, signal: AbortSignal) => Promise<ApprovalDecision>;
+  /** Ends the run, whatever its agent still has to say. */
+  readonly fail: (run: Run, error: RpcError) => void;
 }
 
 /** One run's agent, from the question to its last word. */
@@ -59,8 +61,7 @@ export class Performance {
     try {
       await this.#listen(run, { session, runtime, instructions: told });
     } catch (error) {
-      const isOverflow =
-        error instanceof RpcError && !(error instanceof OverBudget) && error.code === "too_large";
+      const isOverflow = error instanceof RpcError && error.code === "too_large";
       if (!isOverflow || run.isEnded || run.transcript.bytes > 0 || runtime.keepsHistory) throw error;
       // The model counts otherwise than we do: once more, with the older part summed up.
       const fresh = sessions.byId(run.sessionDbId) ?? session;
@@ -104,8 +105,8 @@ export class Performance {
       },
     };
     for await (const event of about.runtime.prompt(turn, signal)) {
+      if (!run.isEnded) this.#hear(run, event);
       if (run.isEnded) return;
-      this.#hear(run, event);
     }
   }
 
@@ -119,8 +120,12 @@ export class Performance {
       transcript.thinking(event.text);
     } else if (event.type === "tool_start") {
       transcript.toolStarted(event);
+      news.tool(run, event);
+    } else if (event.type === "tool_update") {
+      // Of a call that is open: their number is bounded, and so is what is told of them.
+      if (transcript.isCalling(event.id)) news.tool(run, event);
     } else if (event.type === "tool_result") {
-      transcript.toolAnswered(event);
+      if (transcript.toolAnswered(event)) news.tool(run, event);
     } else if (event.type === "usage") {
       run.usage = addUsage(run.usage, event);
       run.contextTokens = event.inputTokens + event.outputTokens;
@@ -128,18 +133,12 @@ export class Performance {
       if (run.model !== event.model) news.modelChosen(run, event.model);
       run.model = event.model;
     }
-    if (event.type === "tool_start" || event.type === "tool_update" || event.type === "tool_result")
-      news.tool(run, event);
     const { inputTokens = 0, outputTokens = 0 } = run.usage ?? {};
-    const used = {
+    const over = overBudget(run.budget, {
       tokens: inputTokens + outputTokens,
       toolCalls: transcript.toolCalls,
       outputBytes: transcript.bytes,
-    };
-    const over = overBudget(run.budget, used);
-    if (!over) return;
-    // Before its last words are waited for.
-    run.controller.abort();
-    throw over;
+    });
+    if (over) this.#ports.fail(run, over);
   }
 }

@@ -1,9 +1,10 @@
+import type { RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Publish } from "../../feature.ts";
 import type { AgentEvent, Clock, Log } from "../../ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Content, Message, runsContract } from "./contract.ts";
-import type { RunEnd } from "./journal.ts";
+import type { RunEnd } from "./entries.ts";
 import type { AbortReason, Run } from "./run.ts";
 
 /** How a run is to end, and who stopped it if somebody did. */
@@ -78,6 +79,11 @@ export class RunNews {
 
   compaction(run: Run, phase: "start" | "end", data: Record<string, unknown>): void {
     this.#agent(run, "compaction", { phase, ...data });
+  }
+
+  /** It has ended, which is told when it is on disk: this says what that waits for. */
+  unkept(run: Run, { code, message }: RpcError): void {
+    this.#agent(run, "lifecycle", { phase: "unkept", error: { code, message } });
   }
 
   ended(run: Run, end: Outcome): void {

@@ -3,7 +3,7 @@ import { LIMITS } from "../../contract/limits.ts";
 import type { AgentMessage, Stop } from "../../ports.ts";
 import type { Budget } from "./budget.ts";
 import type { Origin, RunFailure, Usage } from "./contract.ts";
-import type { StoredRun } from "./journal.ts";
+import type { StoredRun } from "./rows.ts";
 import { Transcript } from "./transcript.ts";
 
 /** Why a run was stopped by somebody else than its agent. */

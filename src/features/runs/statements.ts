@@ -5,6 +5,8 @@ export function prepareStatements(db: Database) {
   return { ...prepareWrites(db), ...prepareReads(db) };
 }
 
+export type JournalStatements = ReturnType<typeof prepareStatements>;
+
 function prepareWrites(db: Database) {
   return {
     insertRun: db.prepare(
@@ -51,8 +53,9 @@ function prepareWrites(db: Database) {
 }
 
 function prepareReads(db: Database) {
-  const message =
-    "SELECT messages.*, runs.id AS run_id FROM messages LEFT JOIN runs ON runs.seq = messages.run_seq";
+  const from = "FROM messages LEFT JOIN runs ON runs.seq = messages.run_seq";
+  const message = `SELECT messages.*, runs.id AS run_id ${from}`;
+  const withRetry = `SELECT messages.*, runs.id AS run_id, runs.retry_of AS retry_of ${from}`;
   return {
     openRuns: db.prepare("SELECT * FROM runs WHERE status IN ('queued', 'running') ORDER BY seq"),
     pieces: db.prepare("SELECT content FROM pieces WHERE run_seq = ? ORDER BY place"),
@@ -80,8 +83,17 @@ function prepareReads(db: Database) {
       `${message} WHERE messages.session_id = ? AND messages.id > ? ORDER BY messages.id LIMIT ?`,
     ),
     context: db.prepare(
-      `${message.replace("runs.id AS run_id", "runs.id AS run_id, runs.retry_of AS retry_of")}
-       WHERE messages.session_id = ? AND messages.id > ? ORDER BY messages.id DESC LIMIT ?`,
+      `${withRetry} WHERE messages.session_id = ? AND messages.id > ? AND messages.id < ?
+         AND (messages.run_seq IS NULL OR messages.run_seq <= ?)
+       ORDER BY messages.id DESC LIMIT ?`,
+    ),
+    questions: db.prepare(
+      `${withRetry} WHERE runs.id IN (?, ?) AND role = 'user' AND messages.id > ? AND messages.id < ?
+       ORDER BY messages.id`,
+    ),
+    firstWaiting: db.prepare(
+      `SELECT min(messages.id) AS id FROM runs JOIN messages ON messages.run_seq = runs.seq
+       WHERE runs.session_id = ? AND runs.seq > ?`,
     ),
   };
 }

@@ -18,7 +18,7 @@ export class Transcript {
   #bytes = 0;
   #toolCalls = 0;
 
-  /** UTF-8 of all of it. */
+  /** Of all of it as JSON, as it is stored and sent: a terminal's colours are six times their characters. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -39,18 +39,24 @@ export class Transcript {
     const call = { type: "tool_call" as const, id, name, args };
     this.#parts.push(call);
     this.#calls.set(id, call);
-    this.#bytes += utf8Bytes(JSON.stringify(call));
+    this.#bytes += jsonBytes(call);
     this.#toolCalls++;
   }
 
-  /** A result nobody waits for any more is none. */
-  toolAnswered({ id, text, isError }: ToolResult): void {
+  /** Has this tool been called, and not answered yet? */
+  isCalling(id: string): boolean {
+    return this.#calls.has(id);
+  }
+
+  /** @returns false for a result nobody waits for: it is none */
+  toolAnswered({ id, text, isError }: ToolResult): boolean {
     const call = this.#calls.get(id);
-    if (!call) return;
+    if (!call) return false;
     this.#calls.delete(id);
     call.result = text;
     if (isError) call.isError = true;
-    this.#bytes += utf8Bytes(text);
+    this.#bytes += jsonBytes(text);
+    return true;
   }
 
   content(): Content[] {
@@ -98,11 +104,15 @@ export class Transcript {
 
   #add(type: "text" | "thinking", text: string): void {
     if (text === "") return;
-    this.#bytes += utf8Bytes(text);
+    this.#bytes += jsonBytes(text);
     const last = this.#parts.at(-1);
     if (last?.type === type) last.text += text;
     else this.#parts.push({ type, text });
   }
+}
+
+function jsonBytes(value: unknown): number {
+  return utf8Bytes(JSON.stringify(value));
 }
 
 /** Pieces in a row that are one part, as one. */

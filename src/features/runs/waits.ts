@@ -1,5 +1,5 @@
 import type { Stop, Timers } from "../../ports.ts";
-import type { StoredRun } from "./journal.ts";
+import type { StoredRun } from "./rows.ts";
 
 /** How a run ended, for those who wait. */
 export type Ended = Pick<StoredRun, "status" | "startedAt" | "endedAt" | "error" | "stoppedBy">;

@@ -3,9 +3,19 @@ import { effect, event, method, once } from "../../contract/define.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { contract } from "../../feature.ts";
 import { KINDS } from "./keys.ts";
-import { AgentId, changes, Label, ModelRef, Route, Session, SessionKey, WholeSession } from "./shapes.ts";
+import {
+  AgentId,
+  changes,
+  Label,
+  ModelRef,
+  Route,
+  Session,
+  SessionKey,
+  unused,
+  WholeSession,
+} from "./shapes.ts";
 
-export { AgentId, ModelRef, SessionKey } from "./shapes.ts";
+export { AgentId, Label, ModelRef, SessionKey, unused } from "./shapes.ts";
 export type { Session } from "./shapes.ts";
 
 const Cursor = once(() => z.string().min(1).max(64));
@@ -37,6 +47,11 @@ export const sessionsContract = contract({
           label: Label().optional(),
           activeMinutes: z.int().min(1).max(10_000_000).optional().describe("used within the last minutes"),
           kind: z.enum(KINDS).optional(),
+          spawnedBy: SessionKey().optional().describe("none is: no session here is made by another"),
+          includeGlobal: unused.flag(),
+          includeUnknown: unused.flag(),
+          includeDerivedTitles: unused.flag(),
+          includeLastMessage: unused.flag(),
         }),
       result: () =>
         z.strictObject({
@@ -97,14 +112,22 @@ export const sessionsContract = contract({
     "sessions.delete": effect({
       scope: "write",
       summary: "Stops the session's runs and removes it with its history; an agent's main session stays",
-      params: () => z.strictObject({ key: SessionKey() }),
+      params: () =>
+        z.strictObject({
+          key: SessionKey(),
+          deleteTranscript: z.literal(true).optional().describe("of the original: here it always is"),
+        }),
       result: () => z.strictObject({ deleted: z.boolean() }),
       errors: ["conflict", "busy", "unavailable"],
     }),
     "sessions.compact": effect({
       scope: "write",
       summary: "Puts a summary in the place of older messages for the model; history keeps them all",
-      params: () => z.strictObject({ key: SessionKey() }),
+      params: () =>
+        z.strictObject({
+          key: SessionKey(),
+          maxLines: z.int().min(1).optional().describe("of the original, not used here"),
+        }),
       result: () =>
         z.strictObject({
           compacted: z.int().describe("messages in the summary"),

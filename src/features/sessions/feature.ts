@@ -54,6 +54,7 @@ export function createSessionsFeature(parts: SessionsParts): Feature {
     return {
       handlers: {
         "sessions.list": (filter) => {
+          if (filter.spawnedBy !== undefined) return { sessions: [], total: 0 };
           const page = list.page(filter, clock.now());
           const shown = page.sessions.map((session) => toWire(session, sessions.isActive(session.id)));
           return { ...page, sessions: shown };

@@ -56,7 +56,7 @@ export class SessionList {
   /** What a key says is not SQL's to know: the keys of all that fit are looked at, and only those put in order. */
   #ofKind(kind: SessionKind, wanted: readonly SqlValue[], from: Place): { rows: SqlRow[]; total: number } {
     const all = this.#sql.keys.all(...wanted).filter((row) => kindOf(String(row["key"])) === kind);
-    const rows = all.filter((row) => isAfter(row, from)).sort((a, b) => (isAfter(a, placeOf(b)) ? 1 : -1));
+    const rows = all.filter((row) => isAfter(row, from)).sort(byUse);
     return { rows, total: all.length };
   }
 
@@ -80,13 +80,13 @@ function toPlace(cursor: string | undefined): Place {
   throw new RpcError("invalid_params", `Cannot list sessions from cursor "${cursor}": no answer gave it`);
 }
 
-function placeOf({ updated_at: updatedAtMs, place }: SqlRow): Place {
-  return { updatedAtMs: Number(updatedAtMs), place: Number(place) };
+function isAfter(row: SqlRow, { updatedAtMs, place }: Place): boolean {
+  const used = Number(row["updated_at"]);
+  return used < updatedAtMs || (used === updatedAtMs && Number(row["place"]) < place);
 }
 
-function isAfter(row: SqlRow, from: Place): boolean {
-  const { updatedAtMs, place } = placeOf(row);
-  return updatedAtMs < from.updatedAtMs || (updatedAtMs === from.updatedAtMs && place < from.place);
+function byUse(a: SqlRow, b: SqlRow): number {
+  return Number(b["updated_at"]) - Number(a["updated_at"]) || Number(b["place"]) - Number(a["place"]);
 }
 
 /** The values of {@link WANTED}. */

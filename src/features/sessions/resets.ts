@@ -1,3 +1,4 @@
+import { RESET_TRIGGERS } from "../../config/values.ts";
 import type { Clock } from "../../ports.ts";
 import { channelOf, kindOf } from "./keys.ts";
 
@@ -75,6 +76,7 @@ const MODEL = /^([a-z0-9][\w.-]*)\/\S+$/i;
  * The word that begins a session anew, where a message starts with one: what comes after it, and the model
  * that it names.
  *
+ * @param triggers none: those of {@link RESET_TRIGGERS}
  * @param isProvider tells a model from words with a slash between them; absent: whatever looks like one
  * @source PEER F24
  */
@@ -85,7 +87,8 @@ export function resetWordIn(
 ): { rest: string; model?: string } | undefined {
   const text = message.trim();
   const lower = text.toLowerCase();
-  const longestFirst = triggers.map((word) => word.trim()).sort((a, b) => b.length - a.length);
+  const words = triggers.length === 0 ? RESET_TRIGGERS : triggers;
+  const longestFirst = words.map((word) => word.trim()).sort((a, b) => b.length - a.length);
   const found = longestFirst.find((word) => word !== "" && startsWithWord(lower, word.toLowerCase()));
   if (found === undefined) return undefined;
   const rest = text.slice(found.length).trim();
@@ -97,12 +100,4 @@ export function resetWordIn(
 
 function startsWithWord(text: string, word: string): boolean {
   return text.startsWith(word) && (text.length === word.length || /\s/.test(text.charAt(word.length)));
-}
-
-/** @source PEER F9 */
-const STOP_WORDS = new Set(["/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"]);
-
-/** Is the message nothing but a word that stops what runs? */
-export function isStopWord(message: string): boolean {
-  return STOP_WORDS.has(message.trim().toLowerCase());
 }

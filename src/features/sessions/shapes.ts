@@ -24,6 +24,13 @@ export const ModelRef = once(() =>
     .refine(isPlain, "has control characters or broken text"),
 );
 
+const UNUSED = "of the original, not used here";
+
+/** What clients of the original send and means nothing here: they are not refused for it. */
+export const unused = {
+  text: once(() => z.string().max(LIMITS.sessionKeyCharsMax).optional().describe(UNUSED)),
+  flag: once(() => z.boolean().optional().describe(UNUSED)),
+};
 export const AgentId = once(() =>
   z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "is not of the form a-z, 0-9, - and _"),
 );

@@ -71,4 +71,3 @@ function badLine(key: string, line: number, state: string): RpcError {
     },
   );
 }
-

@@ -69,7 +69,10 @@ export class Transfer {
   /** A page: at first the header, then messages in order. @throws RpcError `invalid_params` for a bad cursor */
   export(session: StoredSession, { after, limit, all }: ExportRequest): { lines: string[]; next?: string } {
     const lines = after === undefined ? [headerLine(session)] : [];
-    const start = Math.max(all ? 0 : session.historyStart, after === undefined ? 0 : toId(session.key, after));
+    const start = Math.max(
+      all ? 0 : session.historyStart,
+      after === undefined ? 0 : toId(session.key, after),
+    );
     const rows = this.#sql.messages.all(session.id, start, limit + 1);
     let chars = 0;
     let last: string | undefined;
@@ -128,7 +131,8 @@ export class Transfer {
     const open = this.#open.get(key);
     const session = this.#parts.sessions.find(key);
     const isSame =
-      session?.sessionId === open?.sessionId && open?.newestMessage === this.#newestMessage(session?.id ?? "");
+      session?.sessionId === open?.sessionId &&
+      open?.newestMessage === this.#newestMessage(session?.id ?? "");
     if (session && isSame) return session;
     throw new RpcError("conflict", `Cannot import session "${key}": it was changed while it was imported`);
   }

@@ -73,6 +73,14 @@ test("the models after the first are fallbacks", async () => {
   expect((await listen(runtime)).text).toBe("You said: hello");
 });
 
+test("a provider that cannot work as it is configured is passed over", async () => {
+  const server = await start();
+  const providers = { bad: { baseUrl: server.url, apiKey: "no key" }, good: { baseUrl: server.url } };
+  const runtime = await runnerWith(providers).open(environmentOf("bad/a", "good/b"));
+  expect(await listen(runtime)).toMatchObject({ text: "Heard: hello", error: undefined });
+  expect((await faultOfOpening("bad/a", providers)).code).toBe("invalid_request");
+});
+
 test("a model that is named twice is asked once", async () => {
   const server = await start();
   server.on("a", { kind: "status", status: 404 });

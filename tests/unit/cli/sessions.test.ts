@@ -1,7 +1,7 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { CliError } from "../../../src/cli/errors.ts";
 import { withoutControls } from "../../../src/cli/screen.ts";
-import { inGroups, type Line } from "../../../src/cli/sessions/lines.ts";
+import { inGroups, type Line, readLines } from "../../../src/cli/sessions/lines.ts";
 import { describeSessions } from "../../../src/cli/sessions/list.ts";
 import { describeHit } from "../../../src/cli/sessions/search.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
@@ -14,6 +14,40 @@ const screen = {
 
 const lines = (texts: readonly string[]): Line[] => texts.map((text, place) => ({ number: place + 1, text }));
 const sizes = (groups: readonly (readonly Line[])[]): number[] => groups.map((group) => group.length);
+
+describe("a transcript's lines", () => {
+  const input = (text: string, stdin: readonly string[] = []) => {
+    const files = { readText: () => Promise.resolve(text) };
+    const process = {
+      lines: async function* () {
+        yield* stdin;
+        await Promise.resolve();
+      },
+    };
+    // Nothing else of a command's input is read.
+    return { platform: { files, process } } as unknown as Parameters<typeof readLines>[0];
+  };
+
+  test("a file of a million of them is read", async () => {
+    const read = await readLines(input(`\uFEFF${"x\n".repeat(1_000_000)}\n\nlast`), "f");
+    expect(read).toHaveLength(1_000_001);
+    expect([read[0], read.at(-1)]).toEqual([
+      { number: 1, text: "x" },
+      { number: 1_000_003, text: "last" },
+    ]);
+  });
+
+  test("standard input is bounded as a file is", async () => {
+    expect(await readLines(input("", ["\uFEFFa", "", "b"]), "-")).toEqual([
+      { number: 1, text: "a" },
+      { number: 3, text: "b" },
+    ]);
+    const line = "y".repeat(1024 * 1024);
+    const tooMuch = Array.from({ length: 257 }, () => line);
+    const failure = await readLines(input("", tooMuch), "-").catch((error: unknown) => error);
+    expect(failure).toEqual(new CliError(1, "Cannot read standard input: more than 268435456 characters"));
+  });
+});
 
 test("lines go in groups of so many, and of so many bytes as JSON, in order", () => {
   const many = lines(Array.from({ length: LIMITS.transcriptLinesMax + 1 }, () => "x"));

@@ -51,6 +51,7 @@ async function begin(script: Script): Promise<{ peer: Peer; client: GatewayClien
     client,
     sessionKey: "s",
     send: sending({ client, sessionKey: "s", message: "m" }),
+    message: "m",
     onText: (piece) => text.push(piece),
     onNote: (note) => notes.push(note),
   });
@@ -135,9 +136,33 @@ describe("the text of a run", () => {
   });
 
   test.each([
+    ["in time", "r1", ["Both"], []],
+    ["too late", "r2", ["First", "Mine"], ["It came too late to join: this is its own answer"]],
+  ])("of a message that joins an answer, %s", async (_, own, text, notes) => {
+    const { run } = await begin({
+      request: ({ id, method }, line) => {
+        if (method === "chat.send") {
+          line.send({ id, result: { runId: "r1", status: "steered" } });
+          final(line, text[0] ?? "");
+        } else if (method === "chat.history") {
+          line.send({
+            id,
+            result: { sessionKey: "s", messages: [{ ...message("m"), role: "user", runId: own }] },
+          });
+        } else {
+          line.send({ id, result: { runId: own, status: "timeout" } });
+          chat(line, { runId: own, state: "final", message: { ...message("Mine"), runId: own } });
+        }
+      },
+    });
+    expect(await run.end).toMatchObject({ runId: own, status: "ok" });
+    expect(run.text).toEqual(text);
+    expect(run.notes).toEqual(["This message joins the answer that is being given", ...notes]);
+  });
+
+  test.each([
     ["started", []],
     ["joined", ["This message waits, and is answered together with others"]],
-    ["steered", ["This message joins the answer that is being given"]],
   ])("of a message that is %s", async (status, notes) => {
     const { run } = await begin(speaking((line) => final(line, "Hello"), status));
     await run.end;

@@ -84,6 +84,21 @@ describe("files of the system we replace", () => {
     ]);
   });
 
+  test("a server of tools that is switched off needs neither a command nor a url", () => {
+    const result = layered(`{
+      "mcp": { "servers": { "common": { "command": "a" }, "old": { "enabled": false } } },
+      "agents": { "list": [{ "id": "main", "mcp": { "servers": { "common": { "enabled": false } } } }] }
+    }`);
+    expect(result.warnings).toEqual([]);
+    expect(result.valid && result.config.mcp.servers).toEqual({
+      common: { command: "a" },
+      old: { enabled: false },
+    });
+    expect(result.valid && result.config.agents.list[0]?.mcp?.servers).toEqual({
+      common: { enabled: false },
+    });
+  });
+
   test("a number of a model that is none is left out with a word", () => {
     const model = { id: "auto", cost: { input: -1, output: 2 }, contextWindow: 512, maxTokens: 8_192.5 };
     const result = layered(

@@ -4,9 +4,11 @@ import { event, method, type Scope } from "../../../src/contract/define.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
 import { type Caller, contract } from "../../../src/feature.ts";
 import type { Reply } from "../../../src/rpc/codecs/codec.ts";
+import { createDispatcher } from "../../../src/rpc/dispatch.ts";
 import { createTable } from "../../../src/rpc/table.ts";
-import { createSample } from "../../support/features.ts";
+import { createSample, sampleContract } from "../../support/features.ts";
 import { createLocalGateway } from "../../support/local.ts";
+import { createCountingCrypto, createMemoryLog } from "../../support/ports.ts";
 
 function setup(scopes: readonly Scope[] = ["read", "write"], subject = "token:test") {
   const sample = createSample();
@@ -18,6 +20,25 @@ function setup(scopes: readonly Scope[] = ["read", "write"], subject = "token:te
 }
 
 const errorOf = (reply: Reply) => (reply.ok ? undefined : reply.error);
+
+test("a method is checked without a compiled parser until that has taken as long as making one", () => {
+  const table = createTable();
+  const handlers = { "sample.echo": ({ text }: { text: string }) => ({ text }) };
+  const { "sample.echo": echo } = sampleContract.methods;
+  const feature = { ...createSample().feature, methods: { "sample.echo": echo }, events: {} };
+  table.add(feature, handlers);
+  let nowMs = 0;
+  const clock = { now: () => 0, elapsed: () => (nowMs += 3), dayStart: () => 0 };
+  const ports = { crypto: createCountingCrypto(), log: createMemoryLog() };
+  const { dispatch } = createDispatcher({ table, clock, ...ports });
+  const { caller } = setup();
+  const spent = Array.from({ length: 6 }, () => {
+    expect(dispatch("sample.echo", { text: "hi" }, caller)).toMatchObject({ ok: true });
+    return table.method("sample.echo")?.coldMs;
+  });
+  // Params and result of each call; the first makes the schemas and does not count.
+  expect(spent).toEqual([0, 6, 12, 18, 21, 21]);
+});
 
 describe("dispatch", () => {
   test("answers at once when the handler does", () => {

@@ -170,6 +170,36 @@ describe("calls", () => {
     expect((await call("agent.wait", { runId: "nobody" })).error?.code).toBe("not_found");
   });
 
+  test("agent takes what clients of the original send: seconds, a label, a session by its id", async () => {
+    const { call, journal, sessions } = setupRuns();
+    let asked = 0;
+    const run = async (more: object) => {
+      const reply = await call("agent", { message: "hi", idempotencyKey: `k${asked++}`, ...more });
+      const { runId = "" } = (reply.result ?? {}) as { runId?: string };
+      return { ...reply, timeoutMs: journal.find(runId)?.options.timeoutMs };
+    };
+    const ignored = {
+      to: "+49",
+      deliver: true,
+      channel: "last",
+      lane: "main",
+      thinking: "low",
+      threadId: "7",
+    };
+    const made = await run({ sessionKey: "s", label: "L", timeout: 5, ...ignored });
+    expect(made).toMatchObject({ result: { sessionKey: "s" }, timeoutMs: 5_000 });
+    expect(sessions.find("s")?.label).toBe("L");
+    const { sessionId } = sessions.find("s") ?? expect.unreachable();
+    expect(await run({ sessionId })).toMatchObject({ result: { sessionKey: "s" }, timeoutMs: undefined });
+    expect((await run({ sessionId: "gone" })).error?.code).toBe("not_found");
+    expect(await run({ sessionKey: "t", timeout: 0 })).toMatchObject({ timeoutMs: LIMITS.runTimeoutMsMax });
+    expect(await run({ sessionKey: "t", timeout: 1e9 })).toMatchObject({ timeoutMs: LIMITS.runTimeoutMsMax });
+    expect(await run({ sessionKey: "t", timeout: 9, timeoutMs: 7 })).toMatchObject({ timeoutMs: 7 });
+    expect((await run({ sessionKey: "t", tomeout: 1 })).error?.code).toBe("invalid_params");
+    const sent = { sessionKey: "u", message: "hi", idempotencyKey: "k", thinking: "low", deliver: false };
+    expect((await call("chat.send", sent)).error).toBeUndefined();
+  });
+
   test("chat.inject is said by the agent without a run, and stands before the question that waits", async () => {
     const { call, agent, answer, send, texts } = setupRuns();
     await send("a", "one");

@@ -88,6 +88,26 @@ describe("sessions.list", () => {
     }
   });
 
+  test("takes what clients of the original send; no session is made by another", async () => {
+    const { call } = await many();
+    const asked = {
+      includeGlobal: true,
+      includeUnknown: false,
+      includeDerivedTitles: true,
+      includeLastMessage: true,
+    };
+    expect((await call("sessions.list", asked)).result as unknown).toMatchObject({ total: 5 });
+    const spawned = await call("sessions.list", { ...asked, spawnedBy: "agent:main:main" });
+    expect(spawned.result as unknown).toEqual({ sessions: [], total: 0 });
+    expect((await call("sessions.list", { includeAll: true })).error?.code).toBe("invalid_params");
+    expect((await call("sessions.delete", { key: "review", deleteTranscript: false })).error?.code).toBe(
+      "invalid_params",
+    );
+    const { result } = await call("sessions.delete", { key: "review", deleteTranscript: true });
+    expect(result as unknown).toEqual({ deleted: true });
+    expect((await call("sessions.compact", { key: "cron:a", maxLines: 400 })).error).toBeUndefined();
+  });
+
   test("a cursor of somebody else is refused", async () => {
     const { call } = setupSessions();
     for (const cursor of ["1", "a.b", "1.2.3", "'; DROP TABLE sessions"]) {

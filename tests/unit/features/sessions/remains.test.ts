@@ -13,7 +13,15 @@ function count(kit: Kit, table: string): number {
 }
 
 function left(kit: Kit): Record<string, number> {
-  const tables = ["sessions", "runs", "messages", "messages_fts_docsize", "images", "approvals", "approval_rules"];
+  const tables = [
+    "sessions",
+    "runs",
+    "messages",
+    "messages_fts_docsize",
+    "images",
+    "approvals",
+    "approval_rules",
+  ];
   return Object.fromEntries(tables.map((table) => [table, count(kit, table)]));
 }
 

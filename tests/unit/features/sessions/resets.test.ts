@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
   isResetDue,
-  isStopWord,
   type ResetConfig,
   resetRuleOf,
   resetWordIn,
@@ -117,21 +116,10 @@ describe("reset words", () => {
     expect(resetWordIn("/new ollama/m", words, isProvider)).toEqual({ rest: "", model: "ollama/m" });
   });
 
-  test("no words, no reset; an empty word is none", () => {
-    expect(resetWordIn("/new", [])).toBeUndefined();
+  test("no words are the usual ones; an empty word is none", () => {
+    expect(resetWordIn("/reset please", [])).toEqual({ rest: "please" });
+    expect(resetWordIn("hello", [])).toBeUndefined();
+    expect(resetWordIn("/new", [""])).toBeUndefined();
     expect(resetWordIn("hello", ["", " "])).toBeUndefined();
   });
-});
-
-test.each([
-  ["/stop", true],
-  [" Stop ", true],
-  ["ESC", true],
-  ["wait", true],
-  ["wait a moment", false],
-  ["stop.", false],
-  ["/stop now", false],
-  ["", false],
-])("%j stops what runs: %p", (message, isIt) => {
-  expect(isStopWord(message)).toBe(isIt);
 });
