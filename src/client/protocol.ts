@@ -1468,6 +1468,7 @@ export interface Methods {
         /** of the input */
         cachedTokens: number;
       }>;
+      /** of all these days */
       total: {
         runs: number;
         /** with those the provider had kept */
@@ -1476,6 +1477,8 @@ export interface Methods {
         /** of the input */
         cachedTokens: number;
       };
+      /** there are more rows, of older days, than fit one answer */
+      isCut?: boolean;
     };
   };
   /**

@@ -215,6 +215,8 @@ export const LIMITS = {
   /** Days of usage in one answer, default and most. */
   usageDays: 30,
   usageDaysMax: 366,
+  /** Rows of usage in one answer, one for each day, agent and model: they fit a client's buffer. */
+  usageRowsMax: 2_500,
 
   /** Wake words and the characters of each. */
   wakeTriggersMax: 32,

@@ -5,6 +5,7 @@ import type { ConfigStore } from "../config/store.ts";
 import { Approvals } from "../features/approvals/approvals.ts";
 import { approvalsContract } from "../features/approvals/contract.ts";
 import { Journal } from "../features/runs/journal.ts";
+import { closeCutRuns } from "../features/runs/cut-runs.ts";
 import { runsContract } from "../features/runs/contract.ts";
 import { Runs } from "../features/runs/runs.ts";
 import { sessionsContract } from "../features/sessions/contract.ts";
@@ -42,14 +43,13 @@ export interface SessionsState {
   readonly environmentOf: (session: StoredSession) => SessionEnvironment;
 }
 
-/** What was open when the last gateway ended without notice is closed first: nobody works on it any more. */
+/** What was open when the last gateway ended without notice is closed first. */
 export function createSessionsState(parts: SessionsParts): SessionsState {
-  const { store, db, hub, lifetime, crypto, clock, log, home, cpuCount } = parts;
+  const { store, db, hub, lifetime, crypto, home, cpuCount } = parts;
   const writer = new Writer(parts);
   lifetime.onStop(() => writer.stop());
   const journal = new Journal(db, crypto);
-  const cut = db.transaction(() => journal.interruptOpen(clock.now()));
-  if (cut.length > 0) log.warn("runs were cut by the last stop", { runs: cut.length });
+  lifetime.onStop(closeCutRuns({ ...parts, journal, writer }));
 
   const sessions: Sessions = new Sessions({
     ...parts,

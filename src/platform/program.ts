@@ -112,8 +112,7 @@ async function* chunksOf(stdout: Readable): AsyncGenerator<Uint8Array, void, und
   try {
     for await (const chunk of stdout) {
       if (chunk instanceof Uint8Array) yield chunk;
-      // A program that writes without end has the next one ready: nobody else would ever get a turn.
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
   } catch (error) {
     // Destroyed by `stop`, or because it outlived its program: that is an end like any other.
@@ -121,11 +120,20 @@ async function* chunksOf(stdout: Readable): AsyncGenerator<Uint8Array, void, und
   }
 }
 
+/** A program that writes without end has the next piece ready: without this nobody else would get a turn. */
+function othersTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
 /** Read whether or not anybody asks: a program must not stand still because nobody reads its complaints. */
 function linesOf(stderr: Readable): AsyncIterable<string> {
   const cutter = new LineCutter(stderrLineBytesMax);
   const queue = new LineQueue(stderrLinesMax);
-  stderr.on("data", (bytes: Uint8Array) => queue.push(cutter.push(bytes)));
+  stderr.on("data", (bytes: Uint8Array) => {
+    queue.push(cutter.push(bytes));
+    stderr.pause();
+    void othersTurn().then(() => stderr.resume());
+  });
   stderr.once("close", () => {
     queue.push(cutter.end());
     queue.end();

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { setImmediate } from "node:timers";
 
 import type { Program, ProgramOptions } from "../../src/ports.ts";
 import { inScratch } from "./scratch.ts";
@@ -89,15 +91,39 @@ export function programSuite({ platform, test }: Subject): void {
     assert.equal(await program.ended, "exit code 0");
   });
 
-  test("program: one that does not stop writing leaves others their turn", async () => {
-    const program = await shell("exec head -c 200000000 /dev/zero");
-    let turns = 0;
-    let bytes = 0;
-    const stop = platform.timers.every(1, () => turns++);
-    for await (const piece of program.stdout) bytes += piece.length;
-    stop();
-    assert.equal(bytes, 200_000_000);
-    assert.notEqual(turns, 0);
+  test("program: one that writes faster than it is read leaves others a turn after each piece", async () => {
+    const program = await shell("exec head -c 20000000 /dev/zero");
+    let [turns, bytes, pieces] = [0, 0, 0];
+    let isDone = false;
+    const count = (): void => {
+      turns++;
+      if (!isDone) setImmediate(count);
+    };
+    count();
+    for await (const piece of program.stdout) {
+      pieces++;
+      bytes += piece.length;
+      // What a reader does with it takes longer than filling the pipe again.
+      for (let times = 0; times < 20; times++) createHash("sha256").update(piece).digest();
+    }
+    isDone = true;
+    assert.equal(bytes, 20_000_000);
+    assert.ok(turns >= pieces, `${turns} turns, ${pieces} pieces`);
+  });
+
+  test("program: one that complains faster than it is read leaves others their turn", async () => {
+    const program = await shell("yes complaint | head -c 20000000 >&2");
+    let [turns, isDone] = [0, false];
+    const count = (): void => {
+      turns++;
+      if (!isDone) setImmediate(count);
+    };
+    count();
+    const lines = await linesOf(program);
+    isDone = true;
+    assert.ok(lines.length > 0);
+    // A piece is what a pipe holds, or a few of these.
+    assert.ok(turns >= 20, `${turns} turns`);
   });
 
   test("program: one that never reads holds the writer back until it ends", async () => {

@@ -4,7 +4,8 @@ import { expect, onTestFinished, setDefaultTimeout, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createHome, startGateway } from "../support/binary.ts";
+import { BINARY } from "../../scripts/build.ts";
+import { createHome, type Program, spawn, startGateway } from "../support/binary.ts";
 import { type Caller, connectCaller, type Outcome } from "../support/caller.ts";
 import { tempDir } from "../support/temp.ts";
 
@@ -107,6 +108,52 @@ test("a full disk refuses messages, keeps all else alive and is over when there 
   expect(db.query(sql).values().flat()).toEqual(acknowledged);
   db.close();
 });
+
+test.each(["a restart", "a start after a kill"])("is no reason for %s to fail", async (how) => {
+  const disk = mountDisk();
+  const home = createHome({ agents: { defaults: { model: "echo/echo" } } });
+  const where = { args: ["--state-dir", disk.path], stateDir: disk.path };
+  let gateway: Program & { readonly url: string } = await startGateway(home, where);
+  const token = readFileSync(join(disk.path, "gateway.token"), "utf8").trim();
+  let caller = await connectCaller(gateway.url, token);
+  const long = { ...SESSION, message: "one two three ".repeat(400), idempotencyKey: "long" };
+  const { runId } = ok(await caller.call("chat.send", long));
+  disk.fill();
+  for (let n = 0; n < TRIES_MAX; n++) if ((await send(caller, `fill-${n}`)).kind === "refused") break;
+  if (how === "a restart") {
+    ok(await caller.call("system.restart", { now: true }));
+  } else {
+    gateway.signal("SIGKILL");
+    await gateway.exited();
+    const run = ["run", "--port", "0", "--log-format", "json", ...where.args];
+    const program = spawn(home, [BINARY, ...run]);
+    gateway = { ...program, url: String((await program.logged("gateway listening"))["url"]) };
+  }
+  caller.close();
+  await gateway.logged("runs that were cut are not marked yet");
+  caller = await connectAgain(gateway.url, token);
+  expect(await caller.call("chat.history", SESSION)).toMatchObject({ kind: "ok" });
+  expect(ok(await caller.call("agent.wait", { runId, timeoutMs: 0 }))).toMatchObject({
+    status: "interrupted",
+  });
+  const marked = gateway.logged("runs that were cut are marked");
+  disk.clear();
+  await marked;
+  expect(ok(await caller.call("chat.retry", SESSION))).toMatchObject({ status: "started" });
+  ok(await caller.call("chat.abort", SESSION));
+  caller.close();
+  gateway.signal("SIGTERM");
+  expect(await gateway.exited()).toBe(0);
+});
+
+/** It has begun to start and will listen any moment. */
+async function connectAgain(url: string, token: string): Promise<Caller> {
+  for (;;) {
+    const caller = await connectCaller(url, token);
+    if ((await caller.call("health", {})).kind === "ok") return caller;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 function ok(outcome: Outcome): Readonly<Record<string, unknown>> {
   if (outcome.kind !== "ok") throw new Error(JSON.stringify(outcome));

@@ -39,6 +39,8 @@ export function linesOf(turn: AgentTurn): string[] {
  */
 export function createScriptedRunner(
   window = { contextWindow: 100_000, keepsHistory: false },
+  /** Does not even end when it is no longer listened to. */
+  isStubborn = false,
 ): ScriptedRunner {
   const turns: ScriptedTurn[] = [];
   const waiters: (() => void)[] = [];
@@ -70,15 +72,19 @@ export function createScriptedRunner(
             }),
         });
         for (const tell of waiters.splice(0)) tell();
-        for (;;) {
-          const step = queue.shift();
-          if (!step) {
-            await new Promise<void>((resolve) => void (wake = resolve));
-            continue;
+        try {
+          for (;;) {
+            const step = queue.shift();
+            if (!step) {
+              await new Promise<void>((resolve) => void (wake = resolve));
+              continue;
+            }
+            const event = step();
+            if (!event) return;
+            yield event;
           }
-          const event = step();
-          if (!event) return;
-          yield event;
+        } finally {
+          if (isStubborn) await new Promise(() => {});
         }
       },
     };

@@ -6,7 +6,7 @@ import { gatewayToken } from "./gateway.ts";
 import type { Migration } from "./migration.ts";
 import { modelChoice } from "./models.ts";
 import { routingAgents, routingRest } from "./routing.ts";
-import { anthropicApi, serverDirectory, serverTexts } from "./servers.ts";
+import { anthropicApi, serverDirectory, serverDisabled, serverTexts } from "./servers.ts";
 import { claudeCliMode, toolsBash, ttsAuto } from "./tools.ts";
 import { plainValues } from "./values.ts";
 
@@ -33,6 +33,7 @@ export const MIGRATIONS: readonly Migration[] = [
   modelChoice,
   identityIntoAgent,
   serverDirectory,
+  serverDisabled,
   serverTexts,
   anthropicApi,
   ...plainValues,

@@ -26,6 +26,26 @@ export const serverDirectory = defineMigration({
   },
 });
 
+/** Other programs say it so; an agent that says it of a common server must not have that server. */
+export const serverDisabled = defineMigration({
+  id: "mcp.servers.disabled->enabled",
+  describe: "A server of tools that is off has enabled: false",
+  old: [SERVERS, AGENT_LIST],
+  run(draft, changes) {
+    for (const server of serversIn(draft)) {
+      const [disabled, enabled] = [
+        [...server, "disabled"],
+        [...server, "enabled"],
+      ] as const;
+      const hasPlace = draft.get(enabled) !== undefined || isFree(draft, enabled);
+      if (draft.get(disabled) !== true || !hasPlace) continue;
+      draft.set(enabled, false);
+      draft.remove(disabled);
+      changes.did(`set ${name(enabled)} to false in place of ${name(disabled)}`);
+    }
+  },
+});
+
 /** The system we replace turns them into text itself. */
 export const serverTexts = defineMigration({
   id: "mcp.servers.values-text",

@@ -150,15 +150,9 @@ export class Journal {
     this.#sql.addUsage.run(day, who.agentId, who.model, inputTokens, outputTokens, cachedTokens);
   }
 
-  /**
-   * Marks what a stop without notice left open, with what had been written of it.
-   *
-   * @returns those runs
-   */
-  interruptOpen(ts: number): StoredRun[] {
-    const open = this.#sql.openRuns.all().map((row) => toRun(row, this.#crypto));
-    for (const run of open) this.interrupt(run, ts);
-    return open;
+  /** Marks runs that are open and nobody's, with what had been written of them; the others stay. */
+  interruptOpen(ts: number, among: ReadonlySet<string>): void {
+    for (const run of this.openRuns()) if (among.has(run.id)) this.interrupt(run, ts);
   }
 
   /** Ends a run that nobody works on any more; a piece that is damaged is left out. */
@@ -180,6 +174,11 @@ export class Journal {
   }
 
   // --- read ---
+
+  /** Runs that wait or go on, as far as the disk knows; in the order they came. */
+  openRuns(): StoredRun[] {
+    return this.#sql.openRuns.all().map((row) => toRun(row, this.#crypto));
+  }
 
   /** What the message under this key was answered with. */
   answered(sessionDbId: string, idempotencyKey: string): Answered | undefined {

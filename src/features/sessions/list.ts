@@ -34,9 +34,10 @@ export class SessionList {
   page(filter: SessionFilter, nowMs: number): SessionPage {
     const wanted = conditions(filter, nowMs);
     const from = toPlace(filter.cursor);
-    const { rows, total } = filter.kind
-      ? this.#ofKind(filter.kind, wanted, from)
-      : this.#any(wanted, from, filter.limit + 1);
+    const looksAtAll = filter.kind !== undefined || (filter.search ?? "") !== "";
+    const { rows, total } = looksAtAll
+      ? this.#sorted(wanted, from, filter.kind)
+      : this.#inOrder(wanted, from, filter.limit + 1);
     const kept = rows.slice(0, filter.limit);
     const last = kept.at(-1);
     return {
@@ -46,18 +47,21 @@ export class SessionList {
     };
   }
 
-  #any(wanted: readonly SqlValue[], from: Place, limit: number): { rows: SqlRow[]; total: number } {
+  #inOrder(wanted: readonly SqlValue[], from: Place, limit: number): { rows: SqlRow[]; total: number } {
     return {
       rows: this.#sql.page.all(...wanted, from.updatedAtMs, from.place, limit),
       total: Number(this.#sql.count.get(...wanted)?.["n"] ?? 0),
     };
   }
 
-  /** What a key says is not SQL's to know: the keys of all that fit are looked at, and only those put in order. */
-  #ofKind(kind: SessionKind, wanted: readonly SqlValue[], from: Place): { rows: SqlRow[]; total: number } {
-    const all = this.#sql.keys.all(...wanted).filter((row) => kindOf(String(row["key"])) === kind);
-    const rows = all.filter((row) => isAfter(row, from)).sort(byUse);
-    return { rows, total: all.length };
+  /**
+   * Where every session has to be looked at, once is enough, and only those that fit are put in order. What a
+   * key says is not SQL's to know.
+   */
+  #sorted(wanted: readonly SqlValue[], from: Place, kind?: SessionKind): { rows: SqlRow[]; total: number } {
+    const found = this.#sql.keys.all(...wanted);
+    const all = kind === undefined ? found : found.filter((row) => kindOf(String(row["key"])) === kind);
+    return { rows: all.filter((row) => isAfter(row, from)).sort(byUse), total: all.length };
   }
 
   #whole(row: SqlRow): Shown[] {
@@ -98,7 +102,8 @@ function conditions(filter: SessionFilter, nowMs: number): SqlValue[] {
 }
 
 /** The `+` keeps SQLite from going by the index of keys, which would have to be sorted. */
-const WANTED = `+${IS_THERE} AND (? IS NULL OR key LIKE ? ESCAPE '\\' OR label LIKE ? ESCAPE '\\' OR title LIKE ? ESCAPE '\\'
+const WANTED = `+${IS_THERE}
+  AND (? IS NULL OR key LIKE ? ESCAPE '\\' OR label LIKE ? ESCAPE '\\' OR title LIKE ? ESCAPE '\\'
     OR preview LIKE ? ESCAPE '\\')
   AND (? IS NULL OR agent_id = ?) AND (? IS NULL OR label = ?) AND (? IS NULL OR updated_at >= ?)`;
 

@@ -13,8 +13,8 @@ export interface Sought {
 /**
  * The key of a session; one that a key or a route leads to need not have been made.
  *
- * @throws RpcError `invalid_params` when it is not one of the four, `not_found` for an id, a label or an agent
- *   that nobody has
+ * @throws RpcError `invalid_params` when it is not one of the four, `not_found` for an id, a label or an
+ *   agent that nobody has
  */
 export function resolveSession(
   sessions: Sessions,

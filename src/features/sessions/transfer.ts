@@ -66,7 +66,7 @@ export class Transfer {
     this.#sql = prepare(parts.db);
   }
 
-  /** A page: at first the header, then messages in order. @throws RpcError `invalid_params` for a bad cursor */
+  /** A page: the header, then messages in order. @throws RpcError `invalid_params` for a bad cursor */
   export(session: StoredSession, { after, limit, all }: ExportRequest): { lines: string[]; next?: string } {
     const lines = after === undefined ? [headerLine(session)] : [];
     const start = Math.max(
@@ -126,7 +126,7 @@ export class Transfer {
     return undefined;
   }
 
-  /** @throws RpcError `conflict` when it is not as the last call has left it: begun anew, made again, written in */
+  /** @throws RpcError `conflict` when it is not as the last call left it: begun anew, made again, written in */
   #goneOnWith(key: string): StoredSession {
     const open = this.#open.get(key);
     const session = this.#parts.sessions.find(key);

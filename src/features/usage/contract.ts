@@ -33,7 +33,8 @@ export const usageContract = contract({
       result: () =>
         z.strictObject({
           days: z.array(z.strictObject({ day: day(), agentId: z.string(), model: z.string(), ...counts() })),
-          total: z.strictObject(counts()),
+          total: z.strictObject(counts()).describe("of all these days"),
+          isCut: z.boolean().optional().describe("there are more rows, of older days, than fit one answer"),
         }),
     }),
     "usage.cost": method({

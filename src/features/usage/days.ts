@@ -18,10 +18,18 @@ export interface UsageRow extends Counts {
 /** What the journal has counted. */
 export class UsageDays {
   readonly #rows;
+  readonly #byModel;
   readonly #total;
 
   constructor(db: Database) {
-    this.#rows = db.prepare("SELECT * FROM usage_days WHERE day >= ? ORDER BY day DESC, agent_id, model");
+    this.#rows = db.prepare(
+      "SELECT * FROM usage_days WHERE day >= ? ORDER BY day DESC, agent_id, model LIMIT ?",
+    );
+    this.#byModel = db.prepare(
+      `SELECT day, model, sum(runs) AS runs, sum(input_tokens) AS input_tokens,
+         sum(output_tokens) AS output_tokens, sum(cached_tokens) AS cached_tokens
+       FROM usage_days WHERE day >= ? GROUP BY day, model ORDER BY day DESC, model`,
+    );
     this.#total = db.prepare(
       `SELECT coalesce(sum(runs), 0) AS runs, coalesce(sum(input_tokens), 0) AS input_tokens,
          coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cached_tokens), 0) AS cached_tokens
@@ -29,11 +37,20 @@ export class UsageDays {
     );
   }
 
-  /** From that day on, the newest first. */
-  rows(since: string): UsageRow[] {
-    return this.#rows.all(since).map((row) => ({
+  /** From that day on, the newest first; at most so many. */
+  rows(since: string, limit: number): UsageRow[] {
+    return this.#rows.all(since, limit).map((row) => ({
       day: String(row["day"]),
       agentId: String(row["agent_id"]),
+      model: String(row["model"]),
+      ...countsOf(row),
+    }));
+  }
+
+  /** Of all agents together. */
+  byModel(since: string): (Pick<UsageRow, "day" | "model"> & Counts)[] {
+    return this.#byModel.all(since).map((row) => ({
+      day: String(row["day"]),
       model: String(row["model"]),
       ...countsOf(row),
     }));

@@ -1,3 +1,4 @@
+import { LIMITS } from "../../contract/limits.ts";
 import type { Feature } from "../../feature.ts";
 import type { Clock, Database } from "../../ports.ts";
 import { usageContract } from "./contract.ts";
@@ -26,12 +27,15 @@ export function createUsageFeature({ db, priceOf }: UsageParts): Feature {
     handlers: {
       "usage.status": ({ days }) => {
         const since = firstDay(clock, days);
-        return { days: usage.rows(since), total: usage.total(since) };
+        const rows = usage.rows(since, LIMITS.usageRowsMax + 1);
+        const isCut = rows.length > LIMITS.usageRowsMax;
+        const total = usage.total(since);
+        return { days: rows.slice(0, LIMITS.usageRowsMax), total, ...(isCut && { isCut }) };
       },
       "usage.cost": ({ days }) => {
         const costs = new Map<string, number>();
         const unpriced = new Set<string>();
-        for (const row of usage.rows(firstDay(clock, days))) {
+        for (const row of usage.byModel(firstDay(clock, days))) {
           const price = priceOf(row.model);
           if (!price) unpriced.add(row.model);
           costs.set(row.day, (costs.get(row.day) ?? 0) + (price ? costOf(row, price) : 0));

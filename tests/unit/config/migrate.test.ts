@@ -390,12 +390,15 @@ const CASES: Readonly<Record<string, Expected>> = {
         },
         page: { url: "https://page.example.org/mcp" },
         tuned: { command: "tuned" },
+        asleep: { command: "zzz", enabled: false },
       },
+      "agents.list": [{ id: "main", mcp: { servers: { page: { enabled: false } } } }],
     },
     kept: { "mcp.servers.tuned.icon": "wrench", "mcp.servers.stream.transport": "sse" },
     told: [
       'moved "mcp.servers.files.workingDirectory" to "mcp.servers.files.cwd"',
       'set "mcp.servers.files.env.DEPTH" to text, it was a number',
+      'set "mcp.servers.asleep.enabled" to false in place of "mcp.servers.asleep.disabled"',
     ],
   },
   "model-servers": {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { LIMITS } from "../../../src/contract/limits.ts";
 import { prepareSchema } from "../../../src/features/storage/migrate.ts";
 import { usageContract } from "../../../src/features/usage/contract.ts";
 import { createUsageFeature } from "../../../src/features/usage/feature.ts";
@@ -43,7 +44,7 @@ function start() {
     const handler = handlers[name] as unknown as (params: object) => unknown;
     return result.parse(handler(schema.parse(params)));
   };
-  return { ask };
+  return { ask, insert };
 }
 
 test("usage is told by day, agent and model, the newest first, with its sum", () => {
@@ -115,4 +116,13 @@ test("cost counts cached input by its own price, and names models without one", 
     total: 5.2,
     unpriced: ["new/unknown"],
   });
+});
+
+test("more rows than an answer holds are cut, and it says so; the sum is of all", () => {
+  const { ask, insert } = start();
+  for (let n = 0; n < LIMITS.usageRowsMax; n++) insert.run("2026-01-31", "many", `local/m${n}`, 1, 1, 1, 0);
+  const status = ask("usage.status", { days: 1 }) as { days: object[]; total: object; isCut?: boolean };
+  expect(status.days).toHaveLength(LIMITS.usageRowsMax);
+  expect(status).toMatchObject({ isCut: true, total: { runs: LIMITS.usageRowsMax + 5 } });
+  expect(JSON.stringify(status).length).toBeLessThan(LIMITS.outboundBytesMax);
 });

@@ -235,7 +235,8 @@ describe("pieces", () => {
       const journal = new Journal(db, createCountingCrypto());
       try {
         return db.transaction(() => {
-          const [run] = journal.interruptOpen(1);
+          const [run] = journal.openRuns();
+          if (run) journal.interrupt(run, 1);
           const { messages } = journal.page(run?.sessionDbId ?? "", { limit: 10, start: 0 });
           throw Object.assign(new Error("only looked at"), { found: lines(messages).at(-1) });
         });
@@ -263,7 +264,7 @@ describe("pieces", () => {
     expect(onDisk()).toBe("assistant: <hm> it is [f: done] so (interrupted)");
 
     const after = setupRuns({ path });
-    expect(after.journal.interruptOpen(1).map((run) => run.id)).toEqual([runId]);
+    expect(after.recover()).toEqual([runId]);
     expect(after.texts("a")).toEqual(["user: one", "assistant: <hm> it is [f: done] so (interrupted)"]);
     expect(after.db.prepare("SELECT count(*) AS n FROM pieces").get()).toEqual({ n: 0 });
     expect(texts("a")).toHaveLength(2);

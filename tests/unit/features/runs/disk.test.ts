@@ -106,6 +106,29 @@ describe("a disk that takes no message", () => {
   });
 });
 
+test("a disk that takes nothing at a start: what was cut is marked when it can be, and nothing else", async () => {
+  const before = setupRuns();
+  const cut = await before.send("a", "one");
+  const tried = await before.send("b", "one");
+  const kit = setupRuns({ path: before.path });
+  const { refuse, recover, journal, send, time, texts, runs } = kit;
+  refuse("full");
+  expect(recover()).toEqual([cut.runId, tried.runId]);
+  await retries(kit, 3);
+  expect(await kit.wait(cut.runId)).toMatchObject({ status: "interrupted" });
+  expect(journal.find(cut.runId)?.status).toBe("running");
+  refuse(undefined);
+  const again = await runs.retry("b", undefined, "me");
+  const fresh = await send("c", "one");
+  await retries(kit, 1);
+  expect(journal.openRuns().map(({ id }) => id)).toEqual([again.runId, fresh.runId]);
+  expect(texts("a")).toEqual(["user: one", "assistant:  (interrupted)"]);
+  expect(texts("b")).toEqual(["user: one", "assistant:  (interrupted)"]);
+  time.advance(60 * LIMITS.writeRetryMs);
+  await retries(kit, 1);
+  expect(texts("a")).toHaveLength(2);
+});
+
 describe("a disk that does not take the end of a run", () => {
   test("is asked again, and all is told when it takes it", async () => {
     const kit = setupRuns();
@@ -131,6 +154,24 @@ describe("a disk that does not take the end of a run", () => {
     (await agent.started(2)).end();
     expect(await wait(second.runId)).toMatchObject({ status: "ok" });
     expect(runs.counts()).toEqual({ active: 0, queued: 0 });
+  });
+
+  test("says so once to those who listen, and at once to whoever wants the session quiet", async () => {
+    const kit = setupRuns();
+    const { send, agent, refuse, streamed, runs, idOf, chat } = kit;
+    await send("a", "one");
+    await agent.started(1);
+    refuse("full");
+    const error = { code: "unavailable", message: "Cannot write to the database: the disk is full" };
+    expect(await failure(send("a", "/new"))).toMatchObject(error);
+    expect(await failure(runs.endAll(idOf("a"), { reason: "deleted" }))).toMatchObject(error);
+    await retries(kit, 3);
+    expect(streamed("lifecycle")).toMatchObject([{ phase: "start" }, { phase: "unkept", error }]);
+    refuse(undefined);
+    await retries(kit, 1);
+    expect(chat("aborted")).toMatchObject([{ reason: "reset" }]);
+    await runs.endAll(idOf("a"), { reason: "deleted" });
+    expect(await send("a", "/new")).toMatchObject({ status: "reset" });
   });
 
   test("for too long: an error for all who wait, and no lane is held up", async () => {
@@ -162,7 +203,7 @@ describe("a disk that does not take the end of a run", () => {
     next.end();
     expect(await wait(again.runId)).toMatchObject({ status: "ok" });
     const after = setupRuns({ path });
-    expect(after.journal.interruptOpen(1)).toEqual([]);
+    expect(after.journal.openRuns()).toEqual([]);
     expect(after.journal.find(first.runId)?.status).toBe("interrupted");
   });
 

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { LIMITS } from "../../../../src/contract/limits.ts";
+import { Journal } from "../../../../src/features/runs/journal.ts";
+import type { Database } from "../../../../src/ports.ts";
+import { createCountingCrypto } from "../../../support/ports.ts";
 import { failure, type Kit, nextTurn, setupRuns } from "./kit.ts";
 
 /** Changes one character of a message on the disk. */
@@ -8,6 +11,34 @@ function damage({ db }: Kit, text: string): void {
     .prepare("UPDATE messages SET content = replace(content, ?, ?) WHERE content LIKE ?")
     .run(text, `${text.slice(0, -1)}#`, `%${text}%`);
   expect(changes).toBe(1);
+}
+
+/** The database, and how many characters of messages have been read from it. */
+function countingReads(db: Database): { counting: Database; chars: () => number } {
+  let chars = 0;
+  const prepare: Database["prepare"] = (sql) => {
+    const statement = db.prepare(sql);
+    const all: typeof statement.all = (...values) => {
+      const rows = statement.all(...values);
+      for (const { content } of rows) chars += String(content ?? "").length;
+      return rows;
+    };
+    return {
+      run: (...values) => statement.run(...values),
+      get: (...values) => statement.get(...values),
+      all,
+    };
+  };
+  const counting: Database = {
+    path: db.path,
+    prepare,
+    exec: (sql) => db.exec(sql),
+    transaction: (work) => db.transaction(work),
+    savepoint: (work) => db.savepoint(work),
+    backup: (path) => db.backup(path),
+    close: () => db.close(),
+  };
+  return { counting, chars: () => chars };
 }
 
 describe("history", () => {
@@ -60,6 +91,39 @@ describe("history", () => {
     expect(page.before).toBe(page.messages[0]?.id as string);
     for (let n = 0; n < 3; n++) await send("b", "€".repeat(LIMITS.historyBytesMax / 6));
     expect(journal.page(idOf("b"), { limit: 100, start: 0 }).messages).toHaveLength(1);
+  });
+
+  test("is read only as far as it is wanted, however long messages are", async () => {
+    const { sessions, writer, journal, db } = setupRuns();
+    const message = { runSeq: undefined, images: [], text: "x".repeat(LIMITS.messageCharsMax), ts: 1 };
+    const sessionDbId = await writer.write(() => {
+      const { session } = sessions.admit("a", {}, 1);
+      for (let n = 0; n < 100; n++) journal.addMessage({ ...message, sessionDbId: session.id });
+      return session.id;
+    });
+    const { counting, chars } = countingReads(db);
+    const reader = new Journal(counting, createCountingCrypto());
+    const start = 0;
+    expect(reader.page(sessionDbId, { limit: 1_000, start }).messages).toHaveLength(2);
+    expect(reader.page(sessionDbId, { limit: 1_000, start, after: 0 }).messages).toHaveLength(2);
+    const run = { id: "r", seq: 1, retryOf: undefined };
+    expect(reader.contextRows(sessionDbId, { start, run })).toHaveLength(10);
+    expect(chars()).toBeLessThan(100 * LIMITS.messageCharsMax);
+  });
+
+  test("of a run has its question in it, whatever came behind that", async () => {
+    const { send, call, agent } = setupRuns({
+      activeMax: 1,
+      window: { contextWindow: 1e9, keepsHistory: false },
+    });
+    await send("b", "in the way");
+    const first = await agent.started(1);
+    await send("a", "the question");
+    for (let n = 0; n < 11; n++)
+      await call("chat.inject", { sessionKey: "a", message: "x".repeat(LIMITS.messageCharsMax) });
+    first.end();
+    const { said } = await agent.started(2);
+    expect(said.at(-1)).toBe("user: the question");
   });
 
   test("refuses cursors that are none", async () => {
@@ -133,7 +197,8 @@ describe("what is damaged on the disk", () => {
     db.exec("UPDATE pieces SET content = 'nonsense' WHERE place = 1");
     db.exec("UPDATE runs SET options = '{\"extraSystemPrompt\":' || options");
     const after = setupRuns({ path });
-    expect(after.journal.interruptOpen(1)).toMatchObject([{ id: runId, options: {} }]);
+    expect(after.journal.openRuns()).toMatchObject([{ id: runId, options: {} }]);
+    after.recover();
     expect(after.texts("a")).toEqual(["user: one", "assistant: one three (interrupted)"]);
     db.exec("UPDATE runs SET error = '{'");
     expect(await after.wait(runId)).toMatchObject({ status: "interrupted" });

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { rootSchema } from "../../../../src/config/schema.ts";
 import { type Scope, SCOPES } from "../../../../src/contract/define.ts";
 import { createRunsFeature } from "../../../../src/features/runs/feature.ts";
+import { closeCutRuns } from "../../../../src/features/runs/cut-runs.ts";
 import { type Message, runsContract } from "../../../../src/features/runs/contract.ts";
 import { Journal } from "../../../../src/features/runs/journal.ts";
 import { Runs, type Sent } from "../../../../src/features/runs/runs.ts";
@@ -36,6 +37,8 @@ export interface Options {
   readonly mode?: QueueMode;
   readonly reserveTokens?: number;
   readonly window?: { readonly contextWindow: number; readonly keepsHistory: boolean };
+  /** An agent that does not even end when it is no longer listened to. */
+  readonly isStubborn?: boolean;
   /** More of the configuration. */
   readonly config?: object;
 }
@@ -78,7 +81,7 @@ export function setupRuns(options: Options = {}) {
   const time = createFakeTime();
   const crypto = createCountingCrypto();
   const log = createMemoryLog();
-  const agent = createScriptedRunner(options.window);
+  const agent = createScriptedRunner(options.window, options.isStubborn);
   const told: Told[] = [];
   const misfits: unknown[] = [];
   const publish = (event: string, payload: object, how: { dropIfSlow?: boolean } = {}): void => {
@@ -120,6 +123,12 @@ export function setupRuns(options: Options = {}) {
     isActive: (id) => runs.isActive(id),
   });
   const limit = { activeMax: options.activeMax ?? 4 };
+  /** What a start does with what was open. @returns the ids */
+  const recover = (): string[] => {
+    const open = journal.openRuns().map(({ id }) => id);
+    closeCutRuns({ db, journal, writer, timers: time.timers, clock: time.clock, log });
+    return open;
+  };
   const approvals: string[] = [];
   const runs = new Runs({
     journal,
@@ -211,6 +220,7 @@ export function setupRuns(options: Options = {}) {
       writer,
       limit,
       approvals,
+      recover,
     },
     ...{ call, asked, send, begin, wait, chat, streamed, idOf, history, settings, answer },
     texts: (sessionKey: string) => lines(history(sessionKey)),

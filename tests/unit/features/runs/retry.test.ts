@@ -99,7 +99,7 @@ describe("a retry", () => {
     await agent.started(1);
     await send("a", "two");
     const after = setupRuns({ path });
-    after.journal.interruptOpen(1);
+    after.recover();
     const again = await after.runs.retry("a", first.runId, "me");
     expect(again.status).toBe("started");
     expect((await after.agent.started(1)).said).toEqual(["user: one", "user: two"]);

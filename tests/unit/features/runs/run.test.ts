@@ -106,9 +106,10 @@ describe("a run", () => {
     const { send, agent, time, streamed } = setupRuns();
     await send("a", "hi");
     const turn = await agent.started(1);
+    for (const id of ["t", "u"]) turn.say({ type: "tool_start", id, name: "f", args: "{}" });
     for (let n = 0; n < 50; n++) turn.say({ type: "tool_update", id: n % 2 === 0 ? "t" : "u", text: `${n}` });
     await nextTurn();
-    expect(streamed("tool")).toEqual([
+    expect(streamed("tool").slice(2)).toEqual([
       { phase: "update", toolCallId: "t", text: "0" },
       { phase: "update", toolCallId: "u", text: "1" },
     ]);
@@ -116,6 +117,18 @@ describe("a run", () => {
     turn.say({ type: "tool_update", id: "t", text: "later" });
     await nextTurn();
     expect(streamed("tool").at(-1)).toEqual({ phase: "update", toolCallId: "t", text: "later" });
+  });
+
+  test("tells nothing of tools that were not called, or have answered", async () => {
+    const { send, agent, answer, streamed } = setupRuns();
+    await send("a", "hi");
+    const turn = await agent.started(1);
+    turn.say({ type: "tool_update", id: "t", text: "early" });
+    turn.say({ type: "tool_start", id: "t", name: "f", args: "{}" });
+    for (let n = 0; n < 3; n++) turn.say({ type: "tool_result", id: "t", text: `${n}`, isError: false });
+    turn.say({ type: "tool_update", id: "t", text: "late" });
+    await answer(turn, "done");
+    expect(streamed("tool")).toMatchObject([{ phase: "start" }, { phase: "result", result: "0" }]);
   });
 });
 
@@ -152,6 +165,25 @@ describe("a budget", () => {
     for (let n = 0; n <= count; n++) turn.say({ type: "tool_start", id: "", name: "", args });
     expect(await wait(runId)).toMatchObject({ status: "error", error: { code: "too_large" } });
     expect(journal.find(runId)?.status).toBe("error");
+  });
+
+  test("of output: counted as it is stored and sent, where a control character is six", async () => {
+    const { send, agent, wait } = setupRuns();
+    const { runId } = await send("a", "hi");
+    const turn = await agent.started(1);
+    turn.say({ type: "text", text: "\u001b".repeat(LIMITS.runBytesMax / 5) });
+    expect(await wait(runId)).toMatchObject({ status: "error", error: { code: "too_large" } });
+  });
+
+  test("of tool calls, the session's own, also for an agent that never lets go", async () => {
+    const { send, agent, wait, settings, runs } = setupRuns({ isStubborn: true });
+    await settings("a", { limits: { toolCallsMax: 0 } });
+    const { runId } = await send("a", "hi");
+    const turn = await agent.started(1);
+    turn.say({ type: "tool_start", id: "1", name: "f", args: "{}" });
+    expect(await wait(runId)).toMatchObject({ status: "error", error: { code: "too_large" } });
+    expect(turn.signal.aborted).toBe(true);
+    expect(runs.counts()).toEqual({ active: 0, queued: 0 });
   });
 
   test("of tool calls, the session's own", async () => {
@@ -387,12 +419,15 @@ describe("agent.wait", () => {
     const queued = await send("a", "more");
 
     const after = setupRuns({ path });
-    expect(after.journal.interruptOpen(7).map(({ id }) => id)).toEqual([open.runId, queued.runId]);
+    expect(after.recover()).toEqual([open.runId, queued.runId]);
     const error = { code: "busy", message: "Cannot answer: busy", retryAfterMs: 5 };
     expect(await after.wait(failed.runId)).toMatchObject({ status: "error", error });
     expect(await after.wait(stopped.runId)).toMatchObject({ status: "aborted", stoppedBy: "me" });
-    expect(await after.wait(open.runId)).toMatchObject({ status: "interrupted", endedAt: 7 });
+    expect(await after.wait(open.runId)).toMatchObject({
+      status: "interrupted",
+      endedAt: expect.any(Number),
+    });
     expect(await after.wait(queued.runId)).toMatchObject({ status: "interrupted" });
-    expect(after.journal.interruptOpen(8)).toEqual([]);
+    expect(after.recover()).toEqual([]);
   });
 });
