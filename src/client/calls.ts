@@ -71,9 +71,10 @@ class Calls implements CallTable {
       const { idempotencyKey, signal } = options;
       const keyed = idempotencyKey === undefined ? params : { ...params, idempotencyKey };
       const text = encode({ id, method, params: keyed });
-      if (this.#waiting.size >= QUEUE_CALLS_MAX || this.#waitingChars + text.length > QUEUE_CHARS_MAX) {
-        return reject(queueFull(method).withKey(idempotencyKey));
-      }
+      // A single one that is larger than all may be waits for nobody.
+      const isFull =
+        this.#waiting.size >= QUEUE_CALLS_MAX || this.#waitingChars + text.length > QUEUE_CHARS_MAX;
+      if (isFull && this.#waiting.size > 0) return reject(queueFull(method).withKey(idempotencyKey));
       const release = watch(method, options, (error) => this.#fail(entry, error));
       const entry: Entry = { id, method, text, idempotencyKey, resolve, reject, release };
       this.#waiting.set(id, entry);

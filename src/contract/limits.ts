@@ -118,10 +118,12 @@ export const LIMITS = {
   /** Shortest distance of two `chat` deltas of one run. */
   deltaMs: 150,
   /**
-   * Of all that one run may say, as JSON: its end is told as chat and as agent, what it thought once more, and
-   * all of that fits a client's buffer.
+   * JSON of all that one run may say, and of what is kept of its tools' answers, together and of one: its end is
+   * told twice, as chat and as agent, and both fit what may wait for a client.
    */
-  runBytesMax: 512 * 1024,
+  runBytesMax: 384 * 1024,
+  toolResultsBytesMax: 128 * 1024,
+  toolResultBytesMax: 16 * 1024,
   /** Time one run may take, default and most. */
   runTimeoutMs: 600_000,
   runTimeoutMsMax: 24 * 60 * 60_000,

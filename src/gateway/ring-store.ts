@@ -1,5 +1,5 @@
 import { SCOPES } from "../contract/define.ts";
-import { errorText } from "../contract/errors.ts";
+import { errorText, messageOf } from "../contract/errors.ts";
 import type { Lifetime } from "../feature.ts";
 import { checksumOf } from "../features/storage/checksum.ts";
 import type { Crypto, Database, Log, Stop, Timers } from "../ports.ts";
@@ -29,7 +29,13 @@ export function keepEvents(ports: Ports, hub: Hub, lifetime: Lifetime): void {
   lifetime.onStop(async () => {
     // What ended last may still have a word to say, in the turns of the loop that it took.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    saveEvents(ports, hub.save());
+    try {
+      saveEvents(ports, hub.save());
+    } catch (error) {
+      ports.log.warn("events not kept for the next start: clients have to ask anew", {
+        error: messageOf(error),
+      });
+    }
   });
   try {
     const saved = takeEvents(ports);

@@ -1,3 +1,4 @@
+import { LIMITS } from "../../contract/limits.ts";
 import type { AgentEvent } from "../../ports.ts";
 import { utf8Bytes } from "../../rpc/json.ts";
 import type { Content } from "./contract.ts";
@@ -16,9 +17,13 @@ export class Transcript {
   #savedChars = 0;
   #isAnew = false;
   #bytes = 0;
+  #resultBytes = 0;
   #toolCalls = 0;
 
-  /** Of all of it as JSON, as it is stored and sent: a terminal's colours are six times their characters. */
+  /**
+   * Of what the agent said itself, as JSON, as it is stored and sent: a terminal's colours are six times their
+   * characters. What tools answered is not the agent's, and is kept within bounds of its own.
+   */
   get bytes(): number {
     return this.#bytes;
   }
@@ -53,10 +58,23 @@ export class Transcript {
     const call = this.#calls.get(id);
     if (!call) return false;
     this.#calls.delete(id);
-    call.result = text;
+    call.result = this.#kept(text);
     if (isError) call.isError = true;
-    this.#bytes += jsonBytes(text);
     return true;
+  }
+
+  /** As much of a tool's answer as is kept; the agent itself reads all of it. */
+  #kept(result: string): string {
+    const room = LIMITS.toolResultsBytesMax - this.#resultBytes;
+    const bytes = jsonBytes(result);
+    if (bytes <= Math.min(room, LIMITS.toolResultBytesMax)) {
+      this.#resultBytes += bytes;
+      return result;
+    }
+    const share = Math.max(Math.min(room, LIMITS.toolResultBytesMax), 0) / bytes;
+    const start = result.slice(0, Math.floor(result.length * share)).toWellFormed();
+    this.#resultBytes += Math.floor(bytes * share);
+    return `${start}[${result.length - start.length} more characters were read and not kept]`;
   }
 
   content(): Content[] {

@@ -188,6 +188,16 @@ describe("calls", () => {
     expect(peer.sent.length).toBe(2);
   });
 
+  test("as long as the gateway takes are sent, however long that is", async () => {
+    const policy = { ...greeting().policy, maxPayload: 16 * 1024 * 1024 };
+    const { client } = open({
+      connect: () => ({ result: greeting({ policy }) }),
+      request: ({ id }, line) => line.send({ id, result: "came" }),
+    });
+    await client.connect();
+    expect(await client.request("x", { picture: "A".repeat(8 * 1024 * 1024) })).toBe("came");
+  });
+
   test("that are not JSON are refused", async () => {
     const { client } = open();
     await client.connect();
@@ -225,6 +235,7 @@ describe("calls", () => {
     expect(await results[999]).toMatchObject({ code: "cancelled" });
     const { client: other } = open({ connect: () => undefined });
     void other.connect().catch(() => undefined);
+    void other.request("x").catch(() => undefined);
     expect(await errorOf(other.request("x", { text: "a".repeat(5_000_000) }))).toMatchObject({
       code: "busy",
     });

@@ -136,3 +136,15 @@ test("rows that cannot be taken away now are taken away later, and not read", ()
   expect(time.pending()).toBe(0);
   other.close();
 });
+
+test("what the disk does not take is said, and ends nothing", async () => {
+  const { db, ports, log } = setup();
+  db.exec("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT raise(ABORT, 'no room'); END");
+  const failures: unknown[] = [];
+  const lifetime = createLifetime((error) => failures.push(error));
+  keepEvents(ports, createLocalGateway().hub, lifetime);
+  await lifetime.stop();
+  expect(failures).toEqual([]);
+  const message = "events not kept for the next start: clients have to ask anew";
+  expect(log.lines).toEqual([{ level: "warn", message, fields: { error: "no room" } }]);
+});

@@ -45,16 +45,24 @@ describe("tool calls", () => {
     await answer(next, "done");
   });
 
-  test("long answers are cut where they are told, not where they are kept", async () => {
+  test("long answers are cut, where they are told more than where they are kept, and end no run", async () => {
     const { send, agent, wait, history, streamed } = setupRuns();
     const { runId } = await send("a", "look");
     const turn = await agent.started(1);
     const long = "x".repeat(50_000);
-    turn.say({ type: "tool_start", id: "1", name: "read", args: "{}" });
-    turn.say({ type: "tool_result", id: "1", text: long, isError: false });
+    for (let id = 1; id <= 30; id++) {
+      turn.say({ type: "tool_start", id: `${id}`, name: "read", args: "{}" });
+      turn.say({ type: "tool_result", id: `${id}`, text: long, isError: false });
+    }
     turn.end();
-    await wait(runId);
-    expect(history("a").at(-1)?.content).toMatchObject([{ result: long }]);
+    expect(await wait(runId)).toMatchObject({ status: "ok" });
+    const kept = (history("a").at(-1)?.content ?? []) as { result: string }[];
+    const chars = LIMITS.toolResultBytesMax;
+    expect(kept[0]?.result.slice(0, chars - 10)).toBe(long.slice(0, chars - 10));
+    expect(kept[0]?.result).toEndWith("more characters were read and not kept]");
+    expect(kept.at(-1)?.result).toBe("[50000 more characters were read and not kept]");
+    const all = kept.reduce((sum, { result }) => sum + result.length, 0);
+    expect(all).toBeLessThan(LIMITS.toolResultsBytesMax + 30 * 100);
     const [, told] = streamed("tool") as { result: string }[];
     expect(told?.result.length).toBeLessThan(10_000);
   });
