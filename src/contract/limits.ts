@@ -118,8 +118,8 @@ export const LIMITS = {
   /** Shortest distance of two `chat` deltas of one run. */
   deltaMs: 150,
   /**
-   * JSON of all that one run may say, and of what is kept of its tools' answers, together and of one: its end is
-   * told twice, as chat and as agent, and both fit what may wait for a client.
+   * JSON of all that one run may say, and of what is kept of its tools' answers, together and of one: its end
+   * is told twice, as chat and as agent, and both fit what may wait for a client.
    */
   runBytesMax: 384 * 1024,
   toolResultsBytesMax: 128 * 1024,
@@ -136,8 +136,8 @@ export const LIMITS = {
   /** Content of the messages in one such answer, except for a single longer one: fits a client's buffer. */
   historyBytesMax: 1024 * 1024,
   /**
-   * Messages of a session that are read for one turn, and their content: more than any model's window. What is
-   * handed to the model is counted in tokens.
+   * Messages of a session that are read for one turn, and their content: more than any model's window. What
+   * is handed to the model is counted in tokens.
    */
   contextMessagesMax: 2_000,
   contextBytesMax: 4 * 1024 * 1024,
@@ -154,8 +154,8 @@ export const LIMITS = {
   /** How long the end of a run is tried to be written to a disk that takes nothing. */
   endRetryMs: 60_000,
   /**
-   * Images of one message, and the base64 characters of all: half of what may wait for the disk. A frame of the
-   * default size holds less; `gateway.limits.frameBytesMax` is for whoever sends larger ones.
+   * Images of one message, and the base64 characters of all: half of what may wait for the disk. A frame of
+   * the default size holds less; `gateway.limits.frameBytesMax` is for whoever sends larger ones.
    */
   imagesMax: 10,
   imagesCharsMax: 8 * 1024 * 1024,
