@@ -7,6 +7,7 @@ import type { Writer } from "../storage/writer.ts";
 import type { Budget } from "./budget.ts";
 import type { Attachment, Origin, SendStatus } from "./contract.ts";
 import type { Image } from "./entries.ts";
+import { toImages } from "./images.ts";
 import type { Answered, Journal } from "./journal.ts";
 import type { StoredRun } from "./rows.ts";
 import type { Lanes } from "./lanes.ts";
@@ -263,26 +264,6 @@ function repeat(
     created: false,
     wasReset: false,
   };
-}
-
-/** @throws RpcError `invalid_params` for what is no picture */
-function toImages(attachments: readonly Attachment[], crypto: Crypto): Image[] {
-  let chars = 0;
-  return attachments.map(({ mimeType, content }, place) => {
-    const data = content.replace(/^data:[a-z0-9/+.-]{1,100};base64,/i, "").trimEnd();
-    chars += data.length;
-    const state = !isBase64(data)
-      ? "is not base64"
-      : chars > LIMITS.imagesCharsMax
-        ? "is too much"
-        : undefined;
-    if (state) throw new RpcError("invalid_params", `Cannot send attachment ${place + 1}: it ${state}`);
-    return { id: crypto.id(), mimeType, data };
-  });
-}
-
-function isBase64(text: string): boolean {
-  return text.length > 0 && text.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(text);
 }
 
 function toMessage(text: string, images: readonly Image[]): AgentMessage {

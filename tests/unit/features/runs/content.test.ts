@@ -145,9 +145,36 @@ describe("pictures", () => {
     expect(history("a")).toEqual([]);
   });
 
+  test.each([
+    ["image/png", "aGVsbG8gd29ybGQ="],
+    ["image/jpeg", "iVBORw0KGgo="],
+    ["image/gif", "R0lGODhhAAAA"],
+    ["image/webp", "UklGRgAAAABXQVZFAAAA"],
+  ] as const)("what is no %p is refused, and not left for its model to refuse", async (mimeType, content) => {
+    const { send, history } = setupRuns();
+    const refused = await failure(send("a", "hi", { attachments: [{ mimeType, content }] }));
+    expect(refused).toMatchObject({
+      code: "invalid_params",
+      message: `Cannot send attachment 1: it is not of type ${mimeType}`,
+    });
+    expect(history("a")).toEqual([]);
+  });
+
+  test.each([
+    ["image/jpeg", "/9j/4AAQ"],
+    ["image/gif", "R0lGODlhAQABAIAA"],
+    ["image/gif", "R0lGODdhAQABAIAA"],
+    ["image/webp", "UklGRiR6AQBXRUJQVlA4IAAA"],
+  ] as const)("a %p is one", async (mimeType, content) => {
+    const { send } = setupRuns();
+    expect(await send("a", "hi", { attachments: [{ mimeType, content }] })).toMatchObject({
+      status: "started",
+    });
+  });
+
   test("too much of them is refused, and looking at them takes no time", async () => {
     const { send } = setupRuns();
-    const half = { ...png, content: "A".repeat(LIMITS.imagesCharsMax / 2) };
+    const half = { ...png, content: "iVBORw0KGgoA".padEnd(LIMITS.imagesCharsMax / 2, "A") };
     const much = await failure(send("a", "hi", { attachments: [half, half, png] }));
     expect(much).toMatchObject({
       code: "invalid_params",

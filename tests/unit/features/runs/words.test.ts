@@ -25,7 +25,7 @@ describe("a word that stops", () => {
     const { send, agent } = setupRuns();
     expect(await send("a", "stop")).toMatchObject({ status: "started" });
     await agent.started(1);
-    const attachments = [{ mimeType: "image/png" as const, content: "AAAA" }];
+    const attachments = [{ mimeType: "image/png" as const, content: "iVBORw0KGgo=" }];
     expect(await send("a", "stop", { attachments })).toMatchObject({ status: "queued" });
   });
 });
