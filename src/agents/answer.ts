@@ -45,6 +45,7 @@ export class Answer {
   #usage: ModelEvent | undefined;
   #isEmpty = true;
   #callsChars = 0;
+  #shownChars = 0;
 
   /** @param idPrefix begins the ids of calls that have none */
   constructor(idPrefix = "call") {
@@ -59,6 +60,11 @@ export class Answer {
   /** No chunk has come. */
   get isEmpty(): boolean {
     return this.#isEmpty;
+  }
+
+  /** All that has been said so far: text, reasoning, calls. */
+  get chars(): number {
+    return this.#shownChars + this.#callsChars;
   }
 
   /** @returns what of the chunk can be shown at once */
@@ -78,6 +84,7 @@ export class Answer {
     }
     const said = text(delta["content"]) || text(delta["refusal"]);
     if (said !== "") events.push({ type: "text", text: said });
+    this.#shownChars += thinking.length + said.length;
     if (Array.isArray(delta["tool_calls"]))
       delta["tool_calls"].forEach((part) => this.#takeCall(record(part)));
     const reason = text(choice["finish_reason"]);

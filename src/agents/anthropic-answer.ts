@@ -32,6 +32,11 @@ export class AnthropicAnswer {
     return this.#isEmpty;
   }
 
+  /** All that has been said so far: text, thinking, calls. */
+  get chars(): number {
+    return this.#chars;
+  }
+
   /** @returns what of the event can be shown at once */
   take(event: unknown): ModelEvent[] {
     const said = record(event);

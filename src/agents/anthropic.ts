@@ -76,6 +76,7 @@ async function* complete(
     isOpen = true;
     for await (const event of stream) {
       yield* answer.take(event);
+      exchange.heard(answer.chars);
       if (answer.isFinished) exchange.settle();
     }
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Clock, Timers } from "../ports.ts";
+import { inPieces } from "./pieces.ts";
 
 /** The part of `fetch` the agents use. */
 export type FetchLike = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -19,6 +20,13 @@ const RETRY_WAIT_MS_MAX = 10_000;
  * One server-sent event: a tool call of some MiB fits, a stream without ends of lines or of events does not.
  */
 const EVENT_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * Between two events that say something: keep-alives are some dozen bytes each few seconds. Lines have a bound
+ * of their own, because what a line costs us does not depend on its length.
+ */
+const WORDLESS_BYTES_MAX = EVENT_BYTES_MAX;
+const WORDLESS_LINES_MAX = 100_000;
 
 /** An error's text is a few hundred characters. */
 const ERROR_BYTES_MAX = 64 * 1024;
@@ -41,7 +49,7 @@ export type ExchangeOptions = {
 };
 
 /** Why an exchange was ended from our side. */
-export type ExchangeFault = "silent" | "endless_event";
+export type ExchangeFault = "silent" | "endless_event" | "wordless";
 
 /** One prompt's HTTP, retries included: what the library sends, what comes back, how long it may be quiet. */
 export class Exchange {
@@ -54,6 +62,10 @@ export class Exchange {
   #tail = "";
   /** Of the event that has not ended yet: the libraries keep them. */
   #eventBytes = 0;
+  /** Since the answer has last grown. */
+  #wordlessBytes = 0;
+  #wordlessLines = 0;
+  #answerChars = 0;
   #contentType = "";
   #fault: ExchangeFault | undefined;
 
@@ -110,6 +122,14 @@ export class Exchange {
     this.#arm(SETTLE_MS);
   }
 
+  /** To be told after each event: how long the answer is by now. */
+  heard(answerChars: number): void {
+    if (answerChars === this.#answerChars) return;
+    this.#answerChars = answerChars;
+    this.#wordlessBytes = 0;
+    this.#wordlessLines = 0;
+  }
+
   /** Ends whatever is still going on. */
   stop(): void {
     this.#caller.removeEventListener("abort", this.#abort);
@@ -145,16 +165,7 @@ export class Exchange {
 
   #watch(body: ReadableStream<Uint8Array> | null): ReadableStream<Uint8Array> | null {
     if (body === null) return null;
-    const reader = body.getReader();
-    return new ReadableStream<Uint8Array>({
-      pull: async (controller) => {
-        const { done, value } = await reader.read();
-        if (done) return controller.close();
-        this.#see(value);
-        controller.enqueue(value);
-      },
-      cancel: (reason) => reader.cancel(reason),
-    });
+    return inPieces(body, { timers: this.#options.timers, see: (piece) => this.#see(piece) });
   }
 
   #see(bytes: Uint8Array): void {
@@ -163,6 +174,11 @@ export class Exchange {
     this.#tail = (this.#tail + this.#latin1.decode(bytes.subarray(-TAIL_CHARS))).slice(-TAIL_CHARS);
     this.#eventBytes = rest ?? this.#eventBytes + bytes.length;
     if (this.#eventBytes > EVENT_BYTES_MAX) this.#fail("endless_event");
+    this.#wordlessBytes += bytes.length;
+    this.#wordlessLines += linesIn(bytes);
+    if (this.#wordlessBytes > WORDLESS_BYTES_MAX || this.#wordlessLines > WORDLESS_LINES_MAX) {
+      this.#fail("wordless");
+    }
   }
 }
 
@@ -183,6 +199,13 @@ function afterLastEvent(before: string, bytes: Uint8Array): number | undefined {
     }
   }
   return undefined;
+}
+
+/** Ends of lines, of either kind; both together count twice. */
+function linesIn(bytes: Uint8Array): number {
+  let lines = 0;
+  for (const byte of bytes) if (byte === NEWLINE || byte === RETURN) lines += 1;
+  return lines;
 }
 
 /** How long a server asks to wait, by OpenAI's header or the standard one (seconds or a date), if it does. */

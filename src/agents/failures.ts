@@ -31,6 +31,7 @@ export function toFault(
   const state = {
     silent: `${to.host} went silent`,
     endless_event: `${to.host} sent an event without an end`,
+    wordless: `${to.host} goes on sending without saying anything`,
     cut_off: "the stream was cut off",
     not_a_stream: `${to.host} sent ${readable(hideSecrets(contentType, to.apiKey)) || "no type"}, not an event stream; check baseUrl`,
   }[fault];

@@ -80,6 +80,7 @@ async function* complete(
     isOpen = true;
     for await (const chunk of stream) {
       yield* answer.take(chunk);
+      exchange.heard(answer.chars);
       if (answer.isFinished) exchange.settle();
     }
   } catch (error) {

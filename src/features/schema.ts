@@ -46,9 +46,21 @@ export const STEPS: readonly string[] = [
 
   // `id` of a session stays, `session_id` is another one after each reset. Messages up to `history_start` are
   // of the time before the last reset; those up to `context_start` are in `summary`, or given up.
+  // What `main` meant was the agent's own session; where that has its key already, it gets one of its own.
+  // `kind`, `title` and `preview` of sessions that are there come after it: storage/first-version.ts.
   `ALTER TABLE sessions ADD COLUMN session_id TEXT NOT NULL DEFAULT '';
    UPDATE sessions SET session_id = id;
    UPDATE OR IGNORE sessions SET key = 'agent:' || lower(agent_id) || ':main' WHERE key = 'main';
+   UPDATE sessions SET key = (
+     WITH RECURSIVE free (key, n) AS (
+       SELECT 'agent:' || lower(sessions.agent_id) || ':main-2', 2
+       UNION ALL SELECT 'agent:' || lower(sessions.agent_id) || ':main-' || (n + 1), n + 1 FROM free
+     )
+     SELECT free.key FROM free WHERE NOT EXISTS (SELECT 1 FROM sessions AS other WHERE other.key = free.key)
+     LIMIT 1
+   ) WHERE key = 'main';
+   ALTER TABLE sessions ADD COLUMN kind TEXT NOT NULL DEFAULT 'other';
+   CREATE INDEX sessions_kind ON sessions (kind, updated_at);
    ALTER TABLE sessions ADD COLUMN title TEXT;
    ALTER TABLE sessions ADD COLUMN preview TEXT;
    ALTER TABLE sessions ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';

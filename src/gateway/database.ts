@@ -117,7 +117,7 @@ async function open(parts: Parts): Promise<Database> {
   const isToBeRead = await needsReading(parts);
   const db = platform.openDatabase(path, (found) => check(found, isToBeRead));
   try {
-    await migrate(db, log);
+    await migrate(db, { files: platform.files, log });
     await platform.files.remove(notePath(parts));
     return db;
   } catch (cause) {

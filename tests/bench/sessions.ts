@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Journal } from "../../src/features/runs/journal.ts";
+import { kindOf } from "../../src/features/sessions/keys.ts";
 import { prepareSchema } from "../../src/features/storage/migrate.ts";
 import { openDatabase } from "../../src/platform/database.ts";
 import { createBunPlatform } from "../../src/platform/bun.ts";
@@ -88,15 +89,15 @@ function fill(path: string): void {
   prepareSchema(db);
   const journal = new Journal(db, createBunPlatform().crypto);
   const insert = db.prepare(
-    `INSERT INTO sessions (id, key, session_id, agent_id, title, preview, created_at, updated_at)
-     VALUES (?, ?, ?, 'main', ?, ?, ?, ?)`,
+    `INSERT INTO sessions (id, key, kind, session_id, agent_id, title, preview, created_at, updated_at)
+     VALUES (?, ?, ?, ?, 'main', ?, ?, ?, ?)`,
   );
   const ts = 1_790_000_000_000;
   db.transaction(() => {
-    insert.run("long", LONG, "long", null, null, ts, ts);
+    insert.run("long", LONG, kindOf(LONG), "long", null, null, ts, ts);
     for (let n = 0; n < SESSIONS; n++) {
       const key = n % 2 === 0 ? `agent:main:telegram:group:${n}` : `agent:main:telegram:direct:${n}`;
-      insert.run(`s${n}`, key, `s${n}`, `About topic ${n}`, `The last words on topic ${n}`, ts, ts - n);
+      insert.run(`s${n}`, key, kindOf(key), `s${n}`, `About topic ${n}`, `The last words on topic ${n}`, ts, ts - n);
     }
     for (let n = 0; n < ALL_MESSAGES; n++) {
       const word = n % 10_000 === 0 ? "needle" : `word${n % 977}`;

@@ -20,6 +20,7 @@ const UNANSWERED_MAX = 32;
 
 /** Lines in a row that are no messages: some programs greet, none that speaks the protocol goes on so. */
 const GARBAGE_LINES_MAX = 100;
+const GARBAGE_CHARS_MAX = 1024 * 1024;
 
 /**
  * The library's stream over a program. It passes on what the library can use: the library keeps every
@@ -35,6 +36,7 @@ export class Wire {
   #unanswered = 0;
   #wake: (() => void) | undefined;
   #garbageLines = 0;
+  #garbageChars = 0;
 
   constructor(options: WireOptions) {
     this.#options = options;
@@ -72,6 +74,7 @@ export class Wire {
   async #update(params: unknown, line: string): Promise<void> {
     try {
       await this.#options.onUpdate(params);
+      this.#accept();
     } catch {
       // It is too deep to be written as text.
       this.#refuse(line, "an update that cannot be shown");
@@ -79,7 +82,7 @@ export class Wire {
   }
 
   #parse(line: string): Fields | undefined {
-    if (line.trim() === "") return undefined;
+    if (line.trim() === "") return this.#count(line);
     try {
       const said: unknown = JSON.parse(line);
       if (isFields(said)) return said;
@@ -100,15 +103,25 @@ export class Wire {
     } else {
       if (!isNamed || !this.#asked.delete(id)) return this.#refuse(line, "an answer that nobody waits for");
     }
-    this.#garbageLines = 0;
+    this.#accept();
     // Checked as far as the library takes it for granted; the rest it checks itself.
     return { ...said, jsonrpc: "2.0" } as Message;
   }
 
+  #accept(): void {
+    this.#garbageLines = 0;
+    this.#garbageChars = 0;
+  }
+
   #refuse(line: string, why: string): undefined {
-    this.#garbageLines += 1;
     this.#options.onGarbage(line, why);
-    if (this.#garbageLines > GARBAGE_LINES_MAX) {
+    return this.#count(line);
+  }
+
+  #count(line: string): undefined {
+    this.#garbageLines += 1;
+    this.#garbageChars += line.length;
+    if (this.#garbageLines > GARBAGE_LINES_MAX || this.#garbageChars > GARBAGE_CHARS_MAX) {
       throw new Broken("what it writes is not the Agent Client Protocol");
     }
     return undefined;

@@ -26,6 +26,9 @@ export const MCP = {
 
   /** One message: an image as base64 fits, a line without an end does not. */
   messageBytesMax: 16 * 1024 * 1024,
+  /** In a row that are no messages: many servers greet or log where only messages belong. */
+  junkLinesMax: 1_000,
+  junkBytesMax: 1024 * 1024,
   /** Answers of ours that it does not read. */
   unreadCharsMax: 8 * 1024 * 1024,
   /** An error's text is a few hundred characters. */

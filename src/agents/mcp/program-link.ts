@@ -25,7 +25,7 @@ export async function openProgramLink(
     pid: program.pid,
     problem: () => transport.problem,
     opened: () => {},
-    onError: () => {},
+    onError: () => transport.unwanted(),
     close: () => transport.close(),
   };
 }
@@ -41,6 +41,10 @@ class ProgramTransport implements Transport {
   #unreadChars = 0;
   #line: Uint8Array[] = [];
   #lineBytes = 0;
+  /** Since the last message that was of use. */
+  #junkLines = 0;
+  #junkBytes = 0;
+  #isOfUse = true;
 
   constructor(program: Program, ports: ProgramLinkPorts) {
     this.#program = program;
@@ -71,6 +75,11 @@ class ProgramTransport implements Transport {
     } finally {
       this.#unreadChars -= text.length;
     }
+  }
+
+  /** The library had no use for what it was just given. */
+  unwanted(): void {
+    this.#isOfUse = false;
   }
 
   async close(): Promise<void> {
@@ -129,20 +138,39 @@ class ProgramTransport implements Transport {
   }
 
   #receive(bytes: Uint8Array): void {
-    const text = new TextDecoder().decode(bytes).trim();
-    if (text === "") return;
+    this.#isOfUse = this.#pass(new TextDecoder().decode(bytes).trim());
+    if (this.#isOfUse) {
+      this.#junkLines = 0;
+      this.#junkBytes = 0;
+      return;
+    }
+    this.#junkLines += 1;
+    this.#junkBytes += bytes.length;
+    if (this.#junkLines > MCP.junkLinesMax || this.#junkBytes > MCP.junkBytesMax) {
+      this.#fail("what it writes is not the Model Context Protocol");
+    }
+  }
+
+  /** @returns whether it was a message of use */
+  #pass(text: string): boolean {
+    if (text === "") return false;
+    const { news, parse } = this.#ports;
     let message: JSONRPCMessage;
     try {
-      message = this.#ports.parse(JSON.parse(text));
+      message = parse(JSON.parse(text));
     } catch {
       // Many print a greeting or a log line where only messages belong.
-      return this.#ports.news.say("protocol", `not a message: ${text.slice(0, MCP.wordsCharsMax)}`);
+      news.say("protocol", `not a message: ${text.slice(0, MCP.wordsCharsMax)}`);
+      return false;
     }
+    this.#isOfUse = true;
     try {
       this.onmessage?.(message);
     } catch (error) {
-      this.#ports.news.say("protocol", String(error));
+      news.say("protocol", String(error));
+      return false;
     }
+    return this.#isOfUse;
   }
 
   /** The first reason counts; what is open ends with it. */

@@ -15,11 +15,15 @@ interface CompactPorts {
   readonly environmentOf: (session: StoredSession) => SessionEnvironment;
 }
 
-/** {@link Contexts.compact} without a run: what its model calls cost is counted all the same. */
+/**
+ * {@link Contexts.compact} without a run: what its model calls cost is counted all the same.
+ *
+ * @throws the reason of `signal`, and as agents do
+ */
 export async function compactNow(
   ports: CompactPorts,
   contexts: Contexts,
-  session: StoredSession,
+  { session, signal }: { readonly session: StoredSession; readonly signal: AbortSignal },
 ): Promise<{ compacted: number; kept: number }> {
   const { journal, writer, runner, clock, log } = ports;
   const { environment } = ports.environmentOf(session);
@@ -30,13 +34,19 @@ export async function compactNow(
       .write(() => journal.addUsage(day, who, usage))
       .catch((error: unknown) => log.warn("usage not written", { error: String(error) }));
   };
-  return contexts.compact({
-    session,
-    runtime: await runner.open(environment),
-    run: { id: `compact-${session.sessionId}`, seq: Number.MAX_SAFE_INTEGER, retryOf: undefined },
-    instructions: [],
-    signal: new AbortController().signal,
-    onCompaction: () => {},
-    onUsage,
-  });
+  try {
+    return await contexts.compact({
+      session,
+      runtime: await runner.open(environment),
+      run: { id: `compact-${session.sessionId}`, seq: Number.MAX_SAFE_INTEGER, retryOf: undefined },
+      instructions: [],
+      signal,
+      onCompaction: () => {},
+      onUsage,
+    });
+  } catch (error) {
+    // Agents fail in words of their own when they are stopped.
+    signal.throwIfAborted();
+    throw error;
+  }
 }

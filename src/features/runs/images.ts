@@ -4,7 +4,7 @@ import type { Crypto } from "../../ports.ts";
 import type { Attachment } from "./contract.ts";
 import type { Image } from "./entries.ts";
 
-/** How each kind begins, in base64. @source PNG 3rd ed. §5.2, ITU T.81 B.1, GIF89a §17, RIFF (RFC 9649 §2.4) */
+/** How each kind begins, in base64. @source PNG 3rd ed. §5.2, ITU T.81 B.1, GIF89a §17, RFC 9649 §2.4 */
 const HEADS: Readonly<Record<Attachment["mimeType"], RegExp>> = {
   "image/png": /^iVBORw0KGgo/,
   "image/jpeg": /^\/9j\//,
@@ -14,8 +14,8 @@ const HEADS: Readonly<Record<Attachment["mimeType"], RegExp>> = {
 };
 
 /**
- * Pictures as they are kept. One that is none would stay in the history, and be refused by its model with every
- * turn from then on.
+ * Pictures as they are kept. One that is none would stay in the history, and be refused by its model with
+ * every turn from then on.
  *
  * @throws RpcError `invalid_params` for what is no picture of its kind, and for too much
  */

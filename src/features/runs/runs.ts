@@ -42,6 +42,8 @@ export class Runs {
   readonly #news: RunNews;
   readonly #lifecycle: Lifecycle;
   readonly #acceptance: Acceptance;
+  /** What goes on without being a run ends by this. */
+  readonly #stopped = new AbortController();
 
   constructor(ports: RunsPorts) {
     this.#ports = ports;
@@ -132,7 +134,7 @@ export class Runs {
   async compact(session: StoredSession): Promise<{ compacted: number; kept: number }> {
     if (this.isActive(session.id))
       throw new RpcError("conflict", `Cannot compact session "${session.key}": a run goes on in it`);
-    return compactNow(this.#ports, this.#contexts, session);
+    return compactNow(this.#ports, this.#contexts, { session, signal: this.#stopped.signal });
   }
 
   /** Stops one run or all of a session. @returns those that were stopped, the first of them first */
@@ -169,8 +171,10 @@ export class Runs {
   }
 
   /** Takes nothing new, gives what goes on `graceMs`, then cuts it off. Resolves when nothing runs. */
-  stop(graceMs: number): Promise<void> {
-    return this.#lifecycle.stop(graceMs);
+  async stop(graceMs: number): Promise<void> {
+    const message = "Cannot compact session: the gateway is stopping";
+    this.#stopped.abort(new RpcError("unavailable", message));
+    await this.#lifecycle.stop(graceMs);
   }
 
   #sent({ runId, session, status }: Accepted): Sent {

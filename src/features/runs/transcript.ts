@@ -21,8 +21,8 @@ export class Transcript {
   #toolCalls = 0;
 
   /**
-   * Of what the agent said itself, as JSON, as it is stored and sent: a control character is six of them. What
-   * tools answered is not the agent's, and is kept within bounds of its own.
+   * Of what the agent said itself, as JSON, as it is stored and sent: a control character is six of them.
+   * What tools answered is not the agent's, and is kept within bounds of its own.
    */
   get bytes(): number {
     return this.#bytes;

@@ -44,6 +44,8 @@ export interface SessionEnvironment {
 
 type AgentEntry = Config["agents"]["list"][number];
 
+const IMPLIED_AGENT = "main";
+
 /** The workspace of the original. */
 const WORKSPACE = "~/clawd";
 
@@ -52,12 +54,18 @@ export function agentEntry(list: readonly AgentEntry[], id: string): AgentEntry 
   return list.find((agent) => agent.id.toLowerCase() === id.toLowerCase());
 }
 
+/** Where no agents are listed there is one nevertheless. */
+function isImplied(list: readonly AgentEntry[], id: string): boolean {
+  return list.length === 0 && id === IMPLIED_AGENT;
+}
+
 /**
  * What a session's agent has: its own settings over its agent's over everybody's. Denied tools, and those a
  * person is asked about, add up; of the allowed ones the nearest list counts.
  *
  * @param home the user's home directory
- * @throws RpcError `invalid_request` for a workspace that is not absolute
+ * @throws RpcError `not_found` for an agent that is not configured: without its rules nothing runs;
+ *   `invalid_request` for a workspace that is not absolute
  */
 export function environmentOf(
   session: StoredSession,
@@ -66,6 +74,12 @@ export function environmentOf(
 ): SessionEnvironment {
   const { defaults, list } = config.agents;
   const agent = agentEntry(list, session.agentId);
+  if (!agent && !isImplied(list, session.agentId)) {
+    throw new RpcError(
+      "not_found",
+      `Cannot run in session "${session.key}": no agent "${session.agentId}" is configured`,
+    );
+  }
   const { settings } = session;
   const models = session.model === undefined ? toModels(agent?.model ?? defaults.model) : [session.model];
   return {

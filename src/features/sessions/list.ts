@@ -1,6 +1,6 @@
 import { RpcError } from "../../contract/errors.ts";
 import type { Database, SqlRow, SqlValue } from "../../ports.ts";
-import { kindOf, type SessionKind } from "./keys.ts";
+import type { SessionKind } from "./keys.ts";
 import { IS_THERE, SHOWN_COLUMNS, type Shown, toShown } from "./stored.ts";
 
 export interface SessionFilter {
@@ -34,10 +34,9 @@ export class SessionList {
   page(filter: SessionFilter, nowMs: number): SessionPage {
     const wanted = conditions(filter, nowMs);
     const from = toPlace(filter.cursor);
-    const looksAtAll = filter.kind !== undefined || (filter.search ?? "") !== "";
-    const { rows, total } = looksAtAll
+    const { rows, total } = filter.search
       ? this.#sorted(wanted, from, filter.kind)
-      : this.#inOrder(wanted, from, filter.limit + 1);
+      : this.#inOrder(wanted, from, filter);
     const kept = rows.slice(0, filter.limit);
     const last = kept.at(-1);
     return {
@@ -47,20 +46,26 @@ export class SessionList {
     };
   }
 
-  #inOrder(wanted: readonly SqlValue[], from: Place, limit: number): { rows: SqlRow[]; total: number } {
+  #inOrder(
+    wanted: readonly SqlValue[],
+    from: Place,
+    { kind, limit }: SessionFilter,
+  ): { rows: SqlRow[]; total: number } {
+    const { page, count } = kind === undefined ? this.#sql.ofAll : this.#sql.ofKind;
+    const values = kind === undefined ? wanted : [kind, ...wanted];
     return {
-      rows: this.#sql.page.all(...wanted, from.updatedAtMs, from.place, limit),
-      total: Number(this.#sql.count.get(...wanted)?.["n"] ?? 0),
+      rows: page.all(...values, from.updatedAtMs, from.place, limit + 1),
+      total: Number(count.get(...values)?.["n"] ?? 0),
     };
   }
 
-  /**
-   * Where every session has to be looked at, once is enough, and only those that fit are put in order. What a
-   * key says is not SQL's to know.
-   */
-  #sorted(wanted: readonly SqlValue[], from: Place, kind?: SessionKind): { rows: SqlRow[]; total: number } {
-    const found = this.#sql.keys.all(...wanted);
-    const all = kind === undefined ? found : found.filter((row) => kindOf(String(row["key"])) === kind);
+  /** Where every session has to be looked at, once is enough, and only those that fit are put in order. */
+  #sorted(
+    wanted: readonly SqlValue[],
+    from: Place,
+    kind: SessionKind | undefined,
+  ): { rows: SqlRow[]; total: number } {
+    const all = this.#sql.found.all(kind ?? null, kind ?? null, ...wanted);
     return { rows: all.filter((row) => isAfter(row, from)).sort(byUse), total: all.length };
   }
 
@@ -109,13 +114,19 @@ const WANTED = `+${IS_THERE}
 
 function prepare(db: Database) {
   const order = "ORDER BY updated_at DESC, rowid DESC";
-  return {
+  const inOrder = (wanted: string) => ({
     page: db.prepare(
       `SELECT rowid AS place, ${SHOWN_COLUMNS} FROM sessions
-       WHERE ${WANTED} AND (updated_at, rowid) < (?, ?) ${order} LIMIT ?`,
+       WHERE ${wanted} AND (updated_at, rowid) < (?, ?) ${order} LIMIT ?`,
     ),
-    count: db.prepare(`SELECT count(*) AS n FROM sessions WHERE ${WANTED}`),
-    keys: db.prepare(`SELECT rowid AS place, updated_at, key FROM sessions WHERE ${WANTED}`),
+    count: db.prepare(`SELECT count(*) AS n FROM sessions WHERE ${wanted}`),
+  });
+  return {
+    ofAll: inOrder(WANTED),
+    ofKind: inOrder(`kind = ? AND ${WANTED}`),
+    found: db.prepare(
+      `SELECT rowid AS place, updated_at FROM sessions WHERE (? IS NULL OR kind = ?) AND ${WANTED}`,
+    ),
     one: db.prepare(`SELECT ${SHOWN_COLUMNS} FROM sessions WHERE rowid = ?`),
   };
 }

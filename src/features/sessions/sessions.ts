@@ -188,7 +188,7 @@ export class Sessions {
     }
     const { crypto } = this.#ports;
     const id = crypto.id();
-    this.#sql.insert.run(id, key, crypto.id(), agentId, label, model, ts, ts);
+    this.#sql.insert.run(id, key, kindOf(key), crypto.id(), agentId, label, model, ts, ts);
     return this.#afterWrite(id);
   }
 

@@ -50,8 +50,8 @@ export function prepareSessions(db: Database) {
     bySessionId: db.prepare("SELECT * FROM sessions WHERE session_id = ?"),
     byLabel: db.prepare("SELECT * FROM sessions WHERE label = ?"),
     insert: db.prepare(
-      `INSERT INTO sessions (id, key, session_id, agent_id, label, model, created_at, updated_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO sessions (id, key, kind, session_id, agent_id, label, model, created_at, updated_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     newestMessage: db.prepare("SELECT max(id) AS id FROM messages WHERE session_id = ?"),
     reset: db.prepare(

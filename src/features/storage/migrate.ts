@@ -1,23 +1,60 @@
-import type { Database, Log, Readable } from "../../ports.ts";
+import type { Database, Files, Log, Readable } from "../../ports.ts";
 import { APPLICATION_ID, SCHEMA_VERSION, STEPS } from "../schema.ts";
+import { describeOldSessions } from "./first-version.ts";
 
-/** Copies of one version that are kept apart; more would be a loop of failing starts. */
+/** Copies of one version that are kept apart. */
 const backupsMax = 100;
+
+interface MigrateParts {
+  readonly files: Pick<Files, "remove" | "rename" | "stat">;
+  readonly log: Pick<Log, "info">;
+}
 
 /**
  * Brings the database to this version's tables; one of an older version is copied whole to a file beside it
- * before.
+ * before. The copy gets its lasting name when the tables have changed: tries that fail, or are killed, leave
+ * one copy at most, and the next takes its place.
  *
  * @throws as {@link prepareSchema}, and when there is no room for the copy: nothing has changed then
  */
-export async function migrate(db: Database, log: Pick<Log, "info">): Promise<void> {
+export async function migrate(db: Database, parts: MigrateParts): Promise<void> {
   const version = numberOf(db, "user_version");
   refuseUnknown(db);
-  if (version > 0 && version < SCHEMA_VERSION) {
-    const backup = await backUp(db, version);
-    log.info("database copied before its tables change", { backup, from: version, to: SCHEMA_VERSION });
+  if (version > 0 && version < SCHEMA_VERSION) await prepareWithCopy(db, version, parts);
+  else prepareSchema(db);
+  for (let old = 1; old < SCHEMA_VERSION; old++) await keepCopy(db, old, parts);
+}
+
+async function prepareWithCopy(db: Database, version: number, { files }: MigrateParts): Promise<void> {
+  const copy = unkeptCopy(db, version);
+  await files.remove(copy);
+  if (!(await db.backup(copy))) throw new Error(`Cannot back up database to "${copy}": there is such a file`);
+  try {
+    prepareSchema(db);
+  } catch (error) {
+    // Nothing has changed. Where it cannot be removed either, the next try does it.
+    await files.remove(copy).catch(() => {});
+    throw error;
   }
-  prepareSchema(db);
+}
+
+/** Gives the copy its lasting name: this try's, or that of one which was killed before it came to this. */
+async function keepCopy(db: Database, version: number, { files, log }: MigrateParts): Promise<void> {
+  const copy = unkeptCopy(db, version);
+  if (!(await files.stat(copy))) return;
+  const name = `${db.path}.v${version}-backup`;
+  for (let number = 1; number <= backupsMax; number++) {
+    const backup = number === 1 ? name : `${name}-${number}`;
+    if (await files.stat(backup)) continue;
+    await files.rename(copy, backup);
+    log.info("database was copied before its tables changed", { backup, from: version, to: SCHEMA_VERSION });
+    return;
+  }
+  throw new Error(`Cannot back up database to "${name}": there are ${backupsMax} backups already`);
+}
+
+function unkeptCopy({ path }: Database, version: number): string {
+  return `${path}.v${version}-backup-unkept`;
 }
 
 /**
@@ -31,6 +68,7 @@ export function prepareSchema(db: Database, steps = STEPS): void {
   if (version === SCHEMA_VERSION) return;
   db.transaction(() => {
     for (const step of steps.slice(version)) db.exec(step);
+    if (version === 1) describeOldSessions(db);
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
   });
@@ -44,7 +82,7 @@ export function prepareSchema(db: Database, steps = STEPS): void {
 export function refuseUnknown(db: Readable): void {
   const version = numberOf(db, "user_version");
   const mark = numberOf(db, "application_id");
-  if (mark === APPLICATION_ID) return refuseNewer(version);
+  if (mark === APPLICATION_ID) return refuseNewer(db.path, version);
   const tables = new Set(
     db
       .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
@@ -58,20 +96,10 @@ export function refuseUnknown(db: Readable): void {
   throw new Error(`Cannot use database "${db.path}": it belongs to another program`);
 }
 
-function refuseNewer(version: number): void {
+function refuseNewer(path: string, version: number): void {
   if (version <= SCHEMA_VERSION) return;
-  throw new Error(
-    `Cannot use database: made by a newer gateway (its version is ${version}, this one knows ${SCHEMA_VERSION})`,
-  );
-}
-
-async function backUp(db: Database, version: number): Promise<string> {
-  const name = `${db.path}.v${version}-backup`;
-  for (let number = 1; number <= backupsMax; number++) {
-    const path = number === 1 ? name : `${name}-${number}`;
-    if (await db.backup(path)) return path;
-  }
-  throw new Error(`Cannot back up database to "${name}": there are ${backupsMax} backups already`);
+  const state = `made by a newer gateway (its version is ${version}, this one knows ${SCHEMA_VERSION})`;
+  throw new Error(`Cannot use database "${path}": ${state}`);
 }
 
 function numberOf(db: Readable, pragma: "application_id" | "user_version"): number {

@@ -1,4 +1,4 @@
-import { errorText, RpcError } from "../../contract/errors.ts";
+import { errorText, messageOf, RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Clock, Database, Log, Stop, Timers } from "../../ports.ts";
 import { databaseUnavailable, isDamage, isOutage } from "../../rpc/database-failures.ts";
@@ -159,7 +159,9 @@ export class Writer {
     }
     if (!this.#outage) {
       this.#outage = { sentence: refusal.message, sinceMs: clock.elapsed(), refused: 0 };
-      log.warn("database takes nothing", { reason: refusal.message, error: errorText(error) });
+      // A full disk is no fault of ours to be traced; what has no name may be.
+      const text = isOutage(error) ? messageOf(error) : errorText(error);
+      log.warn("database takes nothing", { reason: refusal.message, error: text });
     }
     this.#outage = { ...this.#outage, sentence: refusal.message, refused: this.#outage.refused + count };
     return refusal;

@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { Exchange, type FetchLike, readStart, retryAfterMs } from "../../../src/agents/exchange.ts";
 import { createFakeTime } from "../../support/time.ts";
-import { never } from "./kit.ts";
+import { never, realTimers } from "./kit.ts";
 
-const { timers, clock } = createFakeTime(Date.UTC(2026, 0, 1));
+const { clock } = createFakeTime(Date.UTC(2026, 0, 1));
 const MIB = 1024 * 1024;
 
 function exchangeOver(fetch: FetchLike, signal = never()): Exchange {
-  return new Exchange(signal, { fetch, headers: {}, timers, clock });
+  return new Exchange(signal, { fetch, headers: {}, timers: realTimers, clock });
 }
 
 test.each([
@@ -81,9 +81,54 @@ test.each([
   });
   const exchange = exchangeOver(async () => new Response(body));
   const reader = (await exchange.fetch("http://127.0.0.1/")).body?.getReader();
-  while (sent < 20 * pieces.length) await reader?.read();
+  while (sent < 20 * pieces.length) {
+    await reader?.read();
+    exchange.heard(sent);
+  }
   expect(exchange.fault).toBeUndefined();
   exchange.stop();
+});
+
+test.each([
+  ["bytes", `data: ${"a".repeat(64 * 1_024)}\n\n`, 8 * MIB],
+  ["lines", ": x\n\n", 50_000 * 5],
+])(
+  "what says nothing is given up after so many %s, counted anew after each word",
+  async (_, event, bytesMax) => {
+    const { body } = endless(new TextEncoder().encode(event));
+    const exchange = exchangeOver(async () => new Response(body));
+    const reader = (await exchange.fetch("http://127.0.0.1/")).body?.getReader();
+    const readTo = async (bytes: number): Promise<void> => {
+      for (let read = 0; read < bytes && !exchange.signal.aborted;)
+        read += (await reader?.read())?.value?.length ?? 0;
+    };
+    await readTo(bytesMax * 0.9);
+    exchange.heard(1);
+    await readTo(bytesMax * 0.9);
+    expect(exchange.fault).toBeUndefined();
+    // No word more.
+    exchange.heard(1);
+    await readTo(bytesMax * 0.2);
+    expect(exchange.fault).toBe("wordless");
+  },
+);
+
+test("nothing of a body is taken before it is asked for, and others have their turns between its pieces", async () => {
+  const { body, taken } = endless(new Uint8Array(MIB));
+  const exchange = exchangeOver(async () => new Response(body));
+  const { body: watched } = await exchange.fetch("http://127.0.0.1/");
+  // What the body itself keeps ready, and no more.
+  const ready = taken();
+  const reader = watched?.getReader();
+  await Promise.resolve();
+  expect(taken()).toBe(ready);
+  let turns = 0;
+  const counter = setInterval(() => (turns += 1), 0);
+  for (let read = 0; read < MIB;) read += (await reader?.read())?.value?.length ?? 0;
+  clearInterval(counter);
+  exchange.stop();
+  expect(turns).toBeGreaterThan(10);
+  expect(taken()).toBeLessThanOrEqual(ready + MIB);
 });
 
 test("of an endless error only the start is read", async () => {

@@ -219,6 +219,21 @@ describe("compaction", () => {
     expect(await failure(runs.compact(session))).toMatchObject({ code: "conflict" });
   });
 
+  test("on demand ends with a stop, in words", async () => {
+    const kit = setupRuns({ window: { contextWindow: 100_000, keepsHistory: false } });
+    const { agent, runs, sessions } = kit;
+    await talk(kit, 11);
+    const session = sessions.find("a");
+    if (!session) throw new Error("no session");
+    const compacting = failure(runs.compact(session));
+    const summary = await agent.started(12);
+    await runs.stop(5_000);
+    expect(summary.signal.aborted).toBe(true);
+    summary.fail(new Error("aborted"));
+    const message = "Cannot compact session: the gateway is stopping";
+    expect(await compacting).toMatchObject({ code: "unavailable", message });
+  });
+
   test("that ends after a reset is of no use any more", async () => {
     const kit = setupRuns({ window: { contextWindow: 100_000, keepsHistory: false } });
     const { agent, runs, sessions, send } = kit;
