@@ -10,6 +10,8 @@ export interface Caller {
   readonly connId: string;
   /** The credential and the client's own name for itself: what idempotency keys belong to. */
   readonly subject: string;
+  /** What it calls itself, for people; unverified. */
+  readonly name: string;
   readonly scopes: readonly Scope[];
   /** `Clock.elapsed()` of the moment it connected. */
   readonly connectedMs: number;

@@ -113,7 +113,7 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
       sessions,
       writer,
       db,
-      endRuns: (session, reason, by) => runs.endAll(session.id, { reason, by: by.subject }),
+      endRuns: (session, reason, by) => runs.endAll(session.id, { reason, by: by.name }),
       closeAgent: (key) => parts.runner.close(key),
       compact: (session) => runs.compact(session),
     }),

@@ -159,6 +159,7 @@ function httpCaller({ connection }: HttpParts, grant: Grant, request: Request): 
   return {
     connId: `http-${connection.crypto.id()}`,
     subject: `${grant.credential}:http`,
+    name: "http",
     scopes: grant.scopes,
     connectedMs: connection.clock.elapsed(),
     onGone(work) {

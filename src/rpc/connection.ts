@@ -81,6 +81,7 @@ export class Connection implements SocketHandler, Client, Caller {
   readonly connectedMs: number;
   scopes: readonly Scope[] = [];
   subject = "";
+  name = "";
   interest = new Interest({ scopeMask: 0, subject: "" });
   presence: PresenceEntry;
 
@@ -298,6 +299,7 @@ export class Connection implements SocketHandler, Client, Caller {
     this.#phase = "ready";
     this.scopes = scopes;
     this.presence = this.#presenceOf(role, params);
+    this.name = this.presence.displayName ?? this.presence.client;
     this.subject = `${grant.credential}:${params.client?.instanceId ?? params.client?.id ?? ""}`;
     this.interest = this.#interestIn(params.subscribe);
     this.#origin.place.promote();

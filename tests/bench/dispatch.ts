@@ -29,6 +29,7 @@ export function measureDispatch(rounds: number, perRound: number): number[] {
   const caller: Caller = {
     connId: "bench",
     subject: "bench",
+    name: "bench",
     scopes: ["read"],
     connectedMs: 0,
     onGone: () => () => {},

@@ -74,7 +74,14 @@ export async function openDesk(
   const call: Desk["call"] = async (method, params = {}, connectedMs = 0) => {
     const spec = configContract.methods[method];
     const answer = live.answers[method] as (params: object, call: object) => unknown;
-    const caller = { connId: "c", subject: "s", scopes: ["admin"], connectedMs, onGone: () => () => {} };
+    const caller = {
+      connId: "c",
+      subject: "s",
+      name: "s",
+      scopes: ["admin"],
+      connectedMs,
+      onGone: () => () => {},
+    };
     const fail = (code: ErrorCode, message: string, extra?: object): never => {
       throw new RpcError(code, message, extra);
     };

@@ -50,7 +50,14 @@ export async function openOffline(input: CommandInput): Promise<Offline> {
 
 /** Whoever may write the files may do everything. */
 const CALL: Call = {
-  caller: { connId: "", subject: "cli", scopes: ["admin"], connectedMs: 0, onGone: () => () => {} },
+  caller: {
+    connId: "",
+    subject: "cli",
+    name: "cli",
+    scopes: ["admin"],
+    connectedMs: 0,
+    onGone: () => () => {},
+  },
   fail: (code, message, extra) => {
     throw new RpcError(code, message, extra);
   },

@@ -13,7 +13,7 @@ export function createApprovalsFeature(approvals: Approvals): Feature {
       handlers: {
         "approvals.list": ({ status, limit }) => approvals.list(status, limit),
         "approvals.resolve": async ({ id, decision }, { caller }) => ({
-          approval: await approvals.resolve(id, decision, caller.subject),
+          approval: await approvals.resolve(id, decision, caller.name),
         }),
       },
     };

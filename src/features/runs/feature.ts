@@ -38,7 +38,7 @@ function writers({ runs, journal, sessions, writer }: RunsParts, clock: Clock): 
           owner: caller.subject,
           options: timeoutMs === undefined ? {} : { timeoutMs },
         },
-        caller.subject,
+        caller.name,
       ),
 
     agent: async ({ message, attachments, idempotencyKey, ...asked }, { caller }) => {
@@ -69,7 +69,7 @@ function writers({ runs, journal, sessions, writer }: RunsParts, clock: Clock): 
       if (run && sessionKey !== undefined && sessions.canonical(sessionKey) !== run.sessionKey)
         call.fail("conflict", `Cannot abort run "${run.id}": it is not of session "${sessionKey}"`);
       const which = { runId, ...(sessionKey !== undefined && { sessionKey }) };
-      const runIds = runs.abort(which, { reason: "request", by: call.caller.subject });
+      const runIds = runs.abort(which, { reason: "request", by: call.caller.name });
       return { aborted: runIds.length > 0, runIds };
     },
 

@@ -84,9 +84,13 @@ export function toMessage(row: SqlRow, crypto: Digest): Message {
 
 /** The parts of a message; undefined when its row is damaged. */
 export function intactContent(row: SqlRow, crypto: Digest): Content[] | undefined {
+  return isIntactMessage(row, crypto) ? parseContent(row["content"]) : undefined;
+}
+
+/** @param row a message's, with every field of its checksum */
+export function isIntactMessage(row: SqlRow, crypto: Digest): boolean {
   const fields = [row["session_id"] ?? null, row["role"] ?? null, row["content"] ?? null, row["ts"] ?? null];
-  if (!isIntact(crypto, String(row["checksum"]), ...fields)) return undefined;
-  return parseContent(row["content"]);
+  return isIntact(crypto, String(row["checksum"]), ...fields);
 }
 
 /** One whose row is damaged has no options: what it says they are may be anything. */

@@ -109,7 +109,7 @@ export class Runs {
     // The same message once more begins nothing anew: its answer would be gone.
     const known = isWordOnly ? undefined : this.#acceptance.known(rest);
     if (known) return this.#sent(known);
-    const reset = await this.#reset(asked, word.model);
+    const reset = await this.#reset(asked, { model: word.model, by });
     return isWordOnly ? reset : this.#sent(await this.begin(rest));
   }
 
@@ -192,7 +192,10 @@ export class Runs {
   }
 
   /** The word is answered by a run that says nothing: whoever waits for one is told, and can ask later. */
-  async #reset(asked: Asked, model: string | undefined): Promise<Sent> {
+  async #reset(
+    asked: Asked,
+    { model, by }: { model: string | undefined; by: string | undefined },
+  ): Promise<Sent> {
     const { journal, clock, crypto, environmentOf } = this.#ports;
     const { origin, owner, options } = asked;
     const id = crypto.id();
@@ -201,7 +204,7 @@ export class Runs {
       sessionKey: asked.sessionKey,
       options: asked.session ?? {},
       model,
-      endAll: (sessionDbId) => this.endAll(sessionDbId, { reason: "reset", by: asked.owner }),
+      endAll: (sessionDbId) => this.endAll(sessionDbId, { reason: "reset", by }),
       isStopping: () => this.#lifecycle.isStopping,
       andIn: (session) => {
         const ts = clock.now();

@@ -182,6 +182,10 @@ export const sessionsContract = contract({
             }),
           ),
           next: z.string().optional().describe("present when there may be more"),
+          isPartial: z
+            .literal(true)
+            .optional()
+            .describe("the disk takes nothing: what was said since the last search is not looked at"),
         }),
       errors: ["invalid_params", "busy", "unavailable"],
     }),
@@ -217,6 +221,10 @@ export const sessionsContract = contract({
           key: z.string(),
           imported: z.int().describe("messages of this call"),
           skipped: z.int().describe("lines of this call that are no messages"),
+          leftOut: z
+            .int()
+            .describe("with the last call: imported messages that were off the last entry's branch, and went"),
+          isTorn: z.boolean().describe("the last line of a transcript of the original was cut off, and left out"),
           session: Session(),
         }),
       errors: ["conflict", "invalid_params", "not_found", "busy", "unavailable"],

@@ -33,8 +33,8 @@ export function createSessionsFeature(parts: SessionsParts): Feature {
   return sessionsContract.implement(({ clock, crypto, log }) => {
     const list = new SessionList(db);
     const index = new SearchIndex(db, writer);
-    const search = new MessageSearch(db, index);
-    const transfer = new Transfer({ db, writer, crypto, sessions });
+    const search = new MessageSearch({ db, index, crypto });
+    const transfer = new Transfer({ db, writer, crypto, sessions, index });
     const remains = new Remains({ db, writer, index });
     const ends = new SessionEnds({ ...parts, remains, log });
     // What the last stop cut off.
@@ -72,7 +72,7 @@ export function createSessionsFeature(parts: SessionsParts): Feature {
         "sessions.delete": async ({ key }, { caller }) => ({ deleted: await ends.delete(key, caller) }),
         "sessions.compact": ({ key }) => parts.compact(known(key, "compact")),
         "sessions.preview": ({ keys, ...bounds }) => {
-          const previews = new Previews(db);
+          const previews = new Previews(db, crypto);
           return {
             previews: keys.map((key) => {
               const session = sessions.find(key);

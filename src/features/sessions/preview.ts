@@ -1,7 +1,9 @@
 import { LIMITS } from "../../contract/limits.ts";
-import type { Database, SqlRow } from "../../ports.ts";
+import type { Crypto, Database, SqlRow } from "../../ports.ts";
+import { textOf } from "../runs/contract.ts";
+import { toMessage } from "../runs/rows.ts";
 import type { StoredSession } from "./stored.ts";
-import { cut, storedText } from "./text.ts";
+import { cut } from "./text.ts";
 
 export interface PreviewItem {
   readonly id: string;
@@ -16,16 +18,19 @@ export class Previews {
     readonly sizes: ReturnType<Database["prepare"]>;
     readonly messages: ReturnType<Database["prepare"]>;
   };
+  readonly #crypto: Pick<Crypto, "sha256">;
   #bytesLeft: number = LIMITS.previewBytesMax;
 
-  constructor(db: Database) {
+  constructor(db: Database, crypto: Pick<Crypto, "sha256">) {
+    this.#crypto = crypto;
     this.#sql = {
       sizes: db.prepare(
         `SELECT id, octet_length(content) AS bytes FROM messages WHERE session_id = ? AND id > ?
          ORDER BY id DESC LIMIT ?`,
       ),
       messages: db.prepare(
-        "SELECT id, role, ts, content FROM messages WHERE session_id = ? AND id >= ? ORDER BY id",
+        `SELECT id, session_id, role, ts, content, status, checksum FROM messages
+         WHERE session_id = ? AND id >= ? ORDER BY id`,
       ),
     };
   }
@@ -39,15 +44,12 @@ export class Previews {
     const fits = sizes.filter((row) => (this.#bytesLeft -= Number(row["bytes"])) >= 0);
     const oldest = fits.at(-1)?.["id"];
     if (oldest === undefined) return [];
-    return this.#sql.messages.all(id, oldest).map((row) => toItem(row, maxChars));
+    return this.#sql.messages.all(id, oldest).map((row) => this.#item(row, maxChars));
   }
-}
 
-function toItem(row: SqlRow, maxChars: number): PreviewItem {
-  return {
-    id: String(row["id"]),
-    role: String(row["role"]),
-    ts: Number(row["ts"]),
-    text: cut(storedText(row["content"]), maxChars),
-  };
+  /** A damaged one says so, as in the history. */
+  #item(row: SqlRow, maxChars: number): PreviewItem {
+    const { id, role, ts, content } = toMessage(row, this.#crypto);
+    return { id, role, ts, text: cut(textOf(content), maxChars) };
+  }
 }

@@ -1,5 +1,6 @@
 import { RpcError } from "../../contract/errors.ts";
-import type { Database, SqlRow } from "../../ports.ts";
+import type { Crypto, Database, SqlRow } from "../../ports.ts";
+import { isIntactMessage } from "../runs/rows.ts";
 import { type SearchIndex, withinBytes } from "./search-index.ts";
 import { type SearchWords, snippetOf, toSearchWords } from "./search-words.ts";
 import { IS_THERE } from "./stored.ts";
@@ -22,22 +23,35 @@ export interface SearchHit {
   readonly marks: [number, number][];
 }
 
+export interface SearchPage {
+  readonly hits: SearchHit[];
+  readonly next?: string;
+  /** The disk takes nothing at present: what was said since the last search is not looked at. */
+  readonly isPartial?: true;
+}
+
+interface SearchParts {
+  readonly db: Database;
+  readonly index: SearchIndex;
+  readonly crypto: Pick<Crypto, "sha256">;
+}
+
 /** Finds messages by words. */
 export class MessageSearch {
-  readonly #index: SearchIndex;
+  readonly #parts: SearchParts;
   readonly #sql: ReturnType<typeof prepare>;
 
-  constructor(db: Database, index: SearchIndex) {
-    this.#index = index;
-    this.#sql = prepare(db);
+  constructor(parts: SearchParts) {
+    this.#parts = parts;
+    this.#sql = prepare(parts.db);
   }
 
-  /** The newest first. @throws RpcError `invalid_params` for a cursor that is none of ours; as the writer */
-  async find(request: SearchRequest): Promise<{ hits: SearchHit[]; next?: string }> {
+  /** The newest first. @throws RpcError `invalid_params` for a cursor that is none of ours */
+  async find(request: SearchRequest): Promise<SearchPage> {
     const before = toId(request.cursor);
     const words = toSearchWords(request.query);
     if (!words) return { hits: [] };
-    await this.#index.catchUp();
+    const isWhole = await this.#parts.index.catchUp().then(() => true, toPartial);
     const { sessionDbId = null, limit } = request;
     const found = this.#sql.find.all(words.match, before, sessionDbId, sessionDbId, limit + 1);
     const kept = withinBytes(found.slice(0, limit));
@@ -45,16 +59,24 @@ export class MessageSearch {
     return {
       hits: kept.flatMap((row) => this.#hit(row, words)),
       ...(next !== undefined && { next: String(next) }),
+      ...(!isWhole && { isPartial: true }),
     };
   }
 
   #hit({ id = null, key, role, ts }: SqlRow, words: SearchWords): SearchHit[] {
-    const row = this.#sql.content.get(id);
-    if (!row) return [];
+    const row = this.#sql.message.get(id);
+    // Words of a damaged one may be anybody's.
+    if (!row || !isIntactMessage(row, this.#parts.crypto)) return [];
     const text = storedText(row["content"]);
     const messageId = String(id);
     return [{ key: String(key), messageId, role: String(role), ts: Number(ts), ...snippetOf(text, words) }];
   }
+}
+
+/** The index cannot be written: what is in it can be searched. */
+function toPartial(error: unknown): false {
+  if (error instanceof RpcError && (error.code === "unavailable" || error.code === "busy")) return false;
+  throw error;
 }
 
 function toId(cursor: string | undefined): number {
@@ -72,6 +94,6 @@ function prepare(db: Database) {
        WHERE messages_fts MATCH ? AND messages_fts.rowid < ? AND (? IS NULL OR m.session_id = ?)
        ORDER BY messages_fts.rowid DESC LIMIT ?`,
     ),
-    content: db.prepare("SELECT content FROM messages WHERE id = ?"),
+    message: db.prepare("SELECT session_id, role, content, ts, checksum FROM messages WHERE id = ?"),
   };
 }

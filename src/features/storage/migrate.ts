@@ -2,7 +2,7 @@ import type { Database, Files, Log, Readable } from "../../ports.ts";
 import { APPLICATION_ID, SCHEMA_VERSION, STEPS } from "../schema.ts";
 import { describeOldSessions } from "./first-version.ts";
 
-/** Copies of one version that are kept apart. */
+/** Copies of one version that get a name of their own; one more stays under the one it has. */
 const backupsMax = 100;
 
 interface MigrateParts {
@@ -50,7 +50,6 @@ async function keepCopy(db: Database, version: number, { files, log }: MigratePa
     log.info("database was copied before its tables changed", { backup, from: version, to: SCHEMA_VERSION });
     return;
   }
-  throw new Error(`Cannot back up database to "${name}": there are ${backupsMax} backups already`);
 }
 
 function unkeptCopy({ path }: Database, version: number): string {

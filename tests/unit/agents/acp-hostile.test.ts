@@ -35,6 +35,31 @@ for (const [way, state] of [
   });
 }
 
+test.each([
+  ["lines", "while :; do echo junk; done"],
+  ["empty lines", "while :; do echo; done"],
+  ["long lines", `while :; do echo ${"x".repeat(50_000)}; done`],
+  ["answers to nothing", `while :; do echo '{"jsonrpc":"2.0","id":999,"result":{}}'; done`],
+])(
+  "an agent that writes %s without end and no messages is given up, also once it has begun",
+  async (_, flood) => {
+    const answers = [{ protocolVersion: 1 }, { sessionId: "s1" }].map((result, id) =>
+      JSON.stringify({ jsonrpc: "2.0", id, result }),
+    );
+    const begun = `for answer do read -r line; echo "$answer"; done; read -r line; ${flood}`;
+    for (const script of [flood, begun]) {
+      // Time stands still: no deadline ends it.
+      const { agents, programs } = acpAgents({ timers: createFakeTime().timers });
+      const provider = { command: ["sh", "-c", script, "sh", ...answers] as const, env: {} };
+      const { error } = await listen(await agents.open("agent/default", provider, acpEnvironment()));
+      expect(faultOf(error).message).toBe(
+        'Cannot use model "agent/default": what it writes is not the Agent Client Protocol',
+      );
+      await programs[0]?.ended;
+    }
+  },
+);
+
 test("an agent that closes its output and goes on is an error in words, and its program ends", async () => {
   const { agents, programs } = acpAgents();
   const answers = [{ protocolVersion: 1 }, { sessionId: "s1" }].map((result, id) =>

@@ -76,6 +76,48 @@ test("what is no message is passed over", async () => {
   expect(said.map(({ fields }) => fields["text"])).toContain("not a message: Listening!");
 });
 
+test.each([
+  ["lines", "while :; do echo junk; done"],
+  ["empty lines", "while :; do echo; done"],
+  ["long lines", `while :; do echo ${"x".repeat(50_000)}; done`],
+  ["answers to nothing", `while :; do echo '{"jsonrpc":"2.0","id":999,"result":{}}'; done`],
+])("a program that writes %s without end and no messages is given up at once", async (_, script) => {
+  const time = createFakeTime();
+  const kit = createMcpKit({ mcp: { servers: { bad: { command: "sh", args: ["-c", script] } } } }, time);
+  // Before the first run has to wait for it.
+  expect((await kit.open()).specs).toEqual([]);
+  expect(kit.tools.status()[0]?.problem).toBe("what it writes is not the Model Context Protocol");
+});
+
+test("a server that begins to write without end what is no message is ended", async () => {
+  const begin = join(tempDir(), "begin");
+  const script = `(until test -e ${begin}; do sleep 0.01; done; while :; do echo junk; done) & exec "$0" "$@"`;
+  const { command, args } = stdioServer();
+  const kit = createMcpKit({
+    mcp: { servers: { test: { command: "sh", args: ["-c", script, command, ...args] } } },
+  });
+  const set = await kit.open();
+  expect((await callTool(set, "test__echo", { said: "hi" })).text).toBe("hi");
+  const { pid = 0 } = kit.tools.status()[0] ?? {};
+  const hanging = callTool(set, "test__hang");
+  await Bun.write(begin, "");
+  expect((await hanging).text).toBe(
+    'Cannot call tool "hang" of "test": what it writes is not the Model Context Protocol',
+  );
+  await kit.tools.stop();
+  expect(isAlive(pid)).toBe(false);
+});
+
+test("a server that logs among its messages is none of these", async () => {
+  const junk = "x".repeat(1_000);
+  const script = `(for i in $(seq 900); do echo ${junk}; done); exec "$0" "$@"`;
+  const { command, args } = stdioServer();
+  const kit = createMcpKit({
+    mcp: { servers: { test: { command: "sh", args: ["-c", script, command, ...args] } } },
+  });
+  expect((await callTool(await kit.open(), "test__echo", { said: "hi" })).text).toBe("hi");
+});
+
 test("a line without an end ends the server, not us", async () => {
   const kit = createMcpKit({ mcp: { servers: { test: stdioServer("endless") } } });
   const set = await kit.open();

@@ -8,6 +8,7 @@ import { createLocalGateway } from "../../support/local.ts";
 const caller = {
   connId: "c",
   subject: "token:http",
+  name: "http",
   scopes: ALL_SCOPES,
   connectedMs: 0,
   onGone: () => () => {},

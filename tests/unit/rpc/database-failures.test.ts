@@ -8,6 +8,7 @@ import { createLocalGateway } from "../../support/local.ts";
 const CALLER: Caller = {
   connId: "c",
   subject: "token:test",
+  name: "test",
   scopes: ["read"],
   connectedMs: 0,
   onGone: () => () => {},

@@ -210,6 +210,7 @@ describe("idempotency", () => {
     const caller: Caller = {
       connId: "c",
       subject: "s",
+      name: "s",
       scopes: ["read"],
       connectedMs: 0,
       onGone: () => () => {},

@@ -190,7 +190,14 @@ describe("events.subscribe", () => {
 
   test("over HTTP is refused in words", async () => {
     const { dispatcher } = setup();
-    const caller = { connId: "h", subject: "t:", scopes: ALL_SCOPES, connectedMs: 0, onGone: () => () => {} };
+    const caller = {
+      connId: "h",
+      subject: "t:",
+      name: "t",
+      scopes: ALL_SCOPES,
+      connectedMs: 0,
+      onGone: () => () => {},
+    };
     for (const method of ["events.subscribe", "events.unsubscribe"]) {
       expect(await dispatcher.dispatch(method, {}, caller)).toMatchObject({
         ok: false,

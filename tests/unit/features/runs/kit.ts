@@ -158,7 +158,14 @@ export function setupRuns(options: Options = {}) {
   table.add(feature, feature.start(context).handlers);
   const dispatcher = createDispatcher({ table, clock, crypto, log });
   async function call(method: string, params: object = {}, scopes: readonly Scope[] = SCOPES) {
-    const caller = { connId: "c", subject: "somebody", scopes, connectedMs: 0, onGone: () => () => {} };
+    const caller = {
+      connId: "c",
+      subject: "somebody",
+      name: "somebody",
+      scopes,
+      connectedMs: 0,
+      onGone: () => () => {},
+    };
     const reply = await dispatcher.dispatch(method, params, caller);
     return reply.ok
       ? { result: structuredClone(reply.result) as Record<string, unknown>, error: undefined }

@@ -92,7 +92,14 @@ export function setupSessions(options: Options = {}) {
 
   /** @returns the result, or the error's code and message */
   async function call(method: string, params: object = {}, scopes: readonly Scope[] = SCOPES) {
-    const caller = { connId: "c", subject: "test", scopes, connectedMs: 0, onGone: () => () => {} };
+    const caller = {
+      connId: "c",
+      subject: "test",
+      name: "test",
+      scopes,
+      connectedMs: 0,
+      onGone: () => () => {},
+    };
     const reply = await dispatcher.dispatch(method, params, caller);
     if (reply.ok) return { result: structuredClone(reply.result) as Record<string, never>, error: undefined };
     return { result: undefined, error: reply.error };
