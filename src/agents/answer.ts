@@ -1,5 +1,5 @@
 import type { ModelEvent } from "./model.ts";
-import { isCount, isJson, record, text } from "./wire.ts";
+import { isCount, isJson, record, text } from "./values.ts";
 
 /** Tool calls in one answer: agents ask for a handful. */
 const TOOL_CALLS_MAX = 128;

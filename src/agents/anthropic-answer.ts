@@ -1,7 +1,7 @@
 import { AnswerTooLarge } from "./answer.ts";
 import type { SaidBlock, SaidBlocks } from "./anthropic-messages.ts";
 import type { ModelEvent } from "./model.ts";
-import { isCount, isJson, record, text } from "./wire.ts";
+import { isCount, isJson, record, text } from "./values.ts";
 
 /** Blocks of one answer: text, thinking and a handful of calls in turn. */
 const BLOCKS_MAX = 512;

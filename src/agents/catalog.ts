@@ -8,9 +8,11 @@ import {
   type Backend,
   BUILT_IN,
   type Env,
+  isProvider,
   type ModelConfig,
   type ModelCost,
   modelConfig,
+  partsOf,
   PROGRAM_MODEL,
   providerConfig,
   toProvider,
@@ -38,6 +40,8 @@ export type ModelList = {
 export type CatalogOptions = {
   /** The configuration now in force. */
   config(): AgentsConfigView;
+  /** The models that agents are configured with. */
+  named(): readonly string[];
   readonly env: Env;
   readonly fetch: FetchLike;
   readonly timers: Timers;
@@ -95,7 +99,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
       const wanted = new Set(sources.flatMap(({ backend }) => keysOf(backend)));
       for (const key of kept.keys()) if (!wanted.has(key)) kept.delete(key);
       const answers = await Promise.all(sources.map(answerOf));
-      return collect(sources, answers, config);
+      return collect(sources, answers, { config, named: options.named() });
     },
     priceOf: (ref) => modelConfig(ref, options.config())?.cost,
   };
@@ -141,18 +145,30 @@ async function ask(backend: Listing, options: CatalogOptions): Promise<Answer> {
   }
 }
 
-function collect(
-  sources: readonly Source[],
-  answers: readonly Answer[],
-  config: AgentsConfigView,
-): ModelList {
-  const models = new Map<string, CatalogModel>();
+type Configured = { readonly config: AgentsConfigView; readonly named: readonly string[] };
+
+/** Those of the providers' own lists, and those that agents are to use. */
+function configuredModels(sources: readonly Source[], { config, named }: Configured): CatalogModel[] {
+  const described = sources.flatMap(({ provider }) =>
+    (providerConfig(provider, config)?.models ?? []).map((model) => ({ provider, model })),
+  );
+  const used = [...new Set(named)].flatMap((ref) => {
+    const { provider, model: id } = partsOf(ref) ?? {};
+    // What nobody can open is told where it is configured.
+    if (provider === undefined || id === undefined || !isProvider(provider, config)) return [];
+    return modelConfig(ref, config) === undefined ? [{ provider, model: { id } }] : [];
+  });
+  return [...described, ...used].map(({ provider, model }) =>
+    toModel(provider, model, { isConfigured: true }),
+  );
+}
+
+function collect(sources: readonly Source[], answers: readonly Answer[], configured: Configured): ModelList {
+  const { config } = configured;
+  const models = new Map(configuredModels(sources, configured).map((model) => [model.id, model]));
   const failed: { provider: string; message: string }[] = [];
-  for (const { provider } of sources) {
-    for (const model of providerConfig(provider, config)?.models ?? [])
-      models.set(`${provider}/${model.id}`, toModel(provider, model, { isConfigured: true }));
-  }
-  models.set(ECHO_MODEL, { id: ECHO_MODEL, name: "echo", provider: "echo", isConfigured: false });
+  if (!models.has(ECHO_MODEL))
+    models.set(ECHO_MODEL, toModel("echo", { id: "echo" }, { isConfigured: false }));
   for (const [place, { provider, isOptional }] of sources.entries()) {
     const answer = answers[place] ?? { listed: [] };
     if ("message" in answer) {

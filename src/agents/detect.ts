@@ -1,4 +1,5 @@
 import type { Timers } from "../ports.ts";
+import { isObject } from "../rpc/json.ts";
 import { ECHO_MODEL } from "./echo.ts";
 import { type FetchLike, readStart } from "./exchange.ts";
 
@@ -112,24 +113,20 @@ async function listOllamaModels(
 type Listed = { readonly name: string; readonly changedAtMs: number };
 
 function chatModels(answer: unknown): string[] | undefined {
-  if (!isRecord(answer) || !Array.isArray(answer["models"])) return undefined;
+  if (!isObject(answer) || !Array.isArray(answer["models"])) return undefined;
   const models = answer["models"].map(toListed).filter((model) => model !== undefined);
   models.sort((a, b) => b.changedAtMs - a.changedAtMs || (a.name < b.name ? -1 : 1));
   return models.map((model) => model.name);
 }
 
 function toListed(entry: unknown): Listed | undefined {
-  if (!isRecord(entry)) return undefined;
+  if (!isObject(entry)) return undefined;
   const { name, modified_at: modifiedAt, details } = entry;
   if (typeof name !== "string" || name === "" || name.length > NAME_CHARS_MAX) return undefined;
   if (/[\s\p{C}]/u.test(name)) return undefined;
   // Models that only make embeddings refuse to chat, and nothing else in the list tells them apart.
-  const family = isRecord(details) ? details["family"] : undefined;
+  const family = isObject(details) ? details["family"] : undefined;
   if (/embed/i.test(name) || (typeof family === "string" && /bert/i.test(family))) return undefined;
   const changedAtMs = typeof modifiedAt === "string" ? Date.parse(modifiedAt) : 0;
   return { name: name.replace(/:latest$/, ""), changedAtMs: Number.isNaN(changedAtMs) ? 0 : changedAtMs };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

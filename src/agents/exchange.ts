@@ -22,8 +22,8 @@ const RETRY_WAIT_MS_MAX = 10_000;
 const EVENT_BYTES_MAX = 8 * 1024 * 1024;
 
 /**
- * Between two events that say something: keep-alives are some dozen bytes each few seconds. Lines have a bound
- * of their own, because what a line costs us does not depend on its length.
+ * Between two events that say something: keep-alives are some dozen bytes each few seconds. Lines have a
+ * bound of their own, because what a line costs us does not depend on its length.
  */
 const WORDLESS_BYTES_MAX = EVENT_BYTES_MAX;
 const WORDLESS_LINES_MAX = 100_000;
@@ -58,7 +58,7 @@ export class Exchange {
   readonly #own = new AbortController();
   readonly #latin1 = new TextDecoder("latin1");
   #stopTimer: (() => void) | undefined;
-  #silenceMs = SILENCE_MS;
+  #isSettled = false;
   #tail = "";
   /** Of the event that has not ended yet: the libraries keep them. */
   #eventBytes = 0;
@@ -104,7 +104,7 @@ export class Exchange {
   };
 
   async #receive(response: Response): Promise<Response> {
-    this.#arm(this.#silenceMs);
+    this.#arm(SILENCE_MS);
     this.#contentType = response.headers.get("content-type")?.split(";")[0]?.trim() ?? "";
     const { status, statusText } = response;
     const headers = new Headers(response.headers);
@@ -118,7 +118,8 @@ export class Exchange {
 
   /** The answer is whole: what still comes may take a moment, and then no longer. */
   settle(): void {
-    this.#silenceMs = SETTLE_MS;
+    if (this.#isSettled) return;
+    this.#isSettled = true;
     this.#arm(SETTLE_MS);
   }
 
@@ -169,7 +170,7 @@ export class Exchange {
   }
 
   #see(bytes: Uint8Array): void {
-    this.#arm(this.#silenceMs);
+    if (!this.#isSettled) this.#arm(SILENCE_MS);
     const rest = afterLastEvent(this.#tail, bytes);
     this.#tail = (this.#tail + this.#latin1.decode(bytes.subarray(-TAIL_CHARS))).slice(-TAIL_CHARS);
     this.#eventBytes = rest ?? this.#eventBytes + bytes.length;

@@ -3,7 +3,7 @@ import { anthropicHeaders, anthropicRoot } from "./anthropic.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type FetchLike, readStart } from "./exchange.ts";
 import { connectionState } from "./failures.ts";
-import { isCount, record, text } from "./wire.ts";
+import { isCount, record, text } from "./values.ts";
 
 /** A model as its own server lists it. */
 export type ListedModel = {

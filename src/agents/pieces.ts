@@ -10,15 +10,15 @@ export type PiecesOptions = {
 };
 
 /**
- * The same bytes in small pieces, each taken when it is asked for, and a turn of the loop between them: a body
- * that always has more would otherwise keep everything else waiting, timers included.
+ * The same bytes in small pieces, each taken when it is asked for, and a turn of the loop between them: a
+ * body that always has more would otherwise keep everything else waiting, timers included.
  */
 export function inPieces(
   body: ReadableStream<Uint8Array>,
   { timers, see }: PiecesOptions,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  let rest = new Uint8Array();
+  let rest: Uint8Array = new Uint8Array();
   let bytesSinceTurn = 0;
   return new ReadableStream<Uint8Array>(
     {
@@ -30,7 +30,7 @@ export function inPieces(
         while (rest.length === 0) {
           const { done, value } = await reader.read();
           if (done) return controller.close();
-          rest = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+          rest = value;
         }
         const piece = rest.subarray(0, PIECE_BYTES_MAX);
         rest = rest.subarray(piece.length);

@@ -65,7 +65,7 @@ const ANTHROPIC_URL = "https://api.anthropic.com";
 const NAMES_SHOWN_MAX = 8;
 
 /** Only the first slash separates: model names have slashes of their own. */
-function partsOf(ref: string): { readonly provider: string; readonly model: string } | undefined {
+export function partsOf(ref: string): { readonly provider: string; readonly model: string } | undefined {
   const slash = ref.indexOf("/");
   if (slash < 1 || slash === ref.length - 1) return undefined;
   return { provider: ref.slice(0, slash), model: ref.slice(slash + 1) };

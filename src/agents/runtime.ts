@@ -20,7 +20,7 @@ import {
   toBackend,
 } from "./providers.ts";
 import type { ToolSource } from "./tools.ts";
-import { WINDOW_TOKENS_DEFAULT, windowOf } from "./windows.ts";
+import { knownWindow, WINDOW_TOKENS_DEFAULT } from "./windows.ts";
 
 /** Agents that are programs beside us, one for each session. */
 export type AcpAgents = {
@@ -63,7 +63,10 @@ export function createRunner(options: RunnerOptions): Runner {
       const isAcp = found.length === 1 && !(backend instanceof RpcError) && backend.api === "acp";
       // It alone is asked how much it reads and what it keeps.
       const only = isAcp ? await acp.open(first, backend.program, environment) : undefined;
-      const { contextWindow, keepsHistory } = only ?? { ...usable, keepsHistory: false };
+      const { contextWindow, keepsHistory } = only ?? {
+        contextWindow: windowOfAll(found, usable),
+        keepsHistory: false,
+      };
       return createFallbackRuntime({
         candidates: only
           ? [{ kind: "whole", ref: first, open: () => only }]
@@ -95,9 +98,21 @@ type Echo = { readonly api: "echo" };
 type Found = {
   readonly ref: string;
   readonly backend: Backend | Echo | RpcError;
-  readonly contextWindow: number;
+  /** If it is known. */
+  readonly contextWindow: number | undefined;
   readonly settings: ModelConfig | undefined;
 };
+
+/**
+ * What the first usable one reads. A program that is an agent says so only once it runs: beside it that is
+ * the least that any of the models is known to read, as any of them may have to.
+ */
+function windowOfAll(found: readonly Found[], first: Found): number {
+  const isAcp = ({ backend }: Found): boolean => !(backend instanceof RpcError) && backend.api === "acp";
+  const counted = found.some(isAcp) ? found.filter((one) => !isAcp(one)) : [first];
+  const known = counted.flatMap(({ contextWindow }) => contextWindow ?? []);
+  return known.length === 0 ? WINDOW_TOKENS_DEFAULT : Math.min(...known);
+}
 
 /** Finds what is behind a reference, and keeps what its servers were found to refuse. */
 class Finder {
@@ -115,16 +130,12 @@ class Finder {
       const backend = this.#backend(ref);
       const settings = modelConfig(ref, this.#options.config());
       const { provider, model } = splitModel(ref);
-      const known = windowOf(provider, model, settings?.contextWindow);
-      return {
-        ref,
-        backend,
-        settings,
-        contextWindow: backend.api === "echo" ? this.#echo.contextWindow : known,
-      };
+      const known = knownWindow(provider, model, settings?.contextWindow);
+      const contextWindow = backend.api === "echo" ? this.#echo.contextWindow : known;
+      return { ref, backend, settings, contextWindow };
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
-      return { ref, backend: error, settings: undefined, contextWindow: WINDOW_TOKENS_DEFAULT };
+      return { ref, backend: error, settings: undefined, contextWindow: undefined };
     }
   }
 
@@ -147,7 +158,12 @@ class Finder {
     }
     const { model } = splitModel(ref);
     const seesImages = settings?.input?.includes("image") ?? true;
-    const chat = { model, contextWindow, maxTokens: settings?.maxTokens, seesImages };
+    const chat = {
+      model,
+      contextWindow: contextWindow ?? WINDOW_TOKENS_DEFAULT,
+      maxTokens: settings?.maxTokens,
+      seesImages,
+    };
     return { kind: "chat", ref, open: () => this.#provider(backend)(chat) };
   }
 

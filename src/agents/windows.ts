@@ -42,13 +42,17 @@ export function familyWindow(model: string): number | undefined {
 }
 
 /**
- * Tokens that a model reads at most: as configured, else by its family, else {@link WINDOW_TOKENS_DEFAULT}.
- * Ollama cuts what is over its own setting without a word, whatever the model could read.
+ * Tokens that a model reads at most, if it is known: as configured, else by its family. Ollama cuts what is
+ * over its own setting without a word, whatever the model could read.
  */
-export function windowOf(provider: string, model: string, configured: number | undefined): number {
+export function knownWindow(
+  provider: string,
+  model: string,
+  configured: number | undefined,
+): number | undefined {
   if (configured !== undefined) return configured;
-  const known = familyWindow(model) ?? WINDOW_TOKENS_DEFAULT;
-  return provider === "ollama" ? Math.min(known, WINDOW_TOKENS_DEFAULT) : known;
+  const known = familyWindow(model);
+  return provider === "ollama" ? Math.min(known ?? Infinity, WINDOW_TOKENS_DEFAULT) : known;
 }
 
 /** Tokens of one answer, for an interface that wants to be told: by the model's own name. */

@@ -1027,6 +1027,10 @@ export interface Methods {
       imported: number;
       /** lines of this call that are no messages */
       skipped: number;
+      /** with the last call: imported messages that were off the last entry's branch, and went */
+      leftOut: number;
+      /** the last line of a transcript of the original was cut off, and left out */
+      isTorn: boolean;
       session: {
         key: string;
         /** another one after each reset, and when made again after being deleted */
@@ -1349,6 +1353,8 @@ export interface Methods {
       }>;
       /** present when there may be more */
       next?: string;
+      /** the disk takes nothing: what was said since the last search is not looked at */
+      isPartial?: true;
     };
   };
   /**

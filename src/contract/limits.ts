@@ -180,6 +180,8 @@ export const LIMITS = {
   transcriptCharsMax: 512 * 1024,
   /** Imports of several calls that go on at the same time. */
   importsOpenMax: 16,
+  /** Entries of an imported transcript that a later one can branch off from: 10 MiB for an open import. */
+  importEntriesMax: 100_000,
   /** Stored messages that are read for one page of hits or one batch of the index, and for one preview. */
   searchBytesMax: 4 * 1024 * 1024,
   previewBytesMax: 8 * 1024 * 1024,
@@ -248,9 +250,10 @@ export const LIMITS = {
    * From this resident size on garbage is collected early: when so much has been added, looked at so often.
    * An idle gateway is half of it; fifty sessions that stream at once fit under 120 MB that way.
    */
-  memoryLargeBytes: 104 * 1024 * 1024,
-  memoryGrowthBytes: 8 * 1024 * 1024,
+  memoryLargeBytes: 88 * 1024 * 1024,
+  memoryGrowthBytes: 6 * 1024 * 1024,
   memoryLookMs: 1_000,
+  memoryLargeLookMs: 250,
   /** Shorter secrets are not hidden in logs: they would hide half of every ordinary line. */
   hiddenCharsMin: 6,
   /** Secrets of one configuration: each is looked for in every line of the log. */

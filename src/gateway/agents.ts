@@ -50,11 +50,12 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
     const env = store.environment();
     const detect = createDetector({ env, fetch, timers });
     const config = (): Config => store.current();
+    const named = (): string[] => namedModels(store);
     const parts = { config, env, fetch, timers, clock, log };
     const runner = createRunner({ ...parts, ...helpers, detect });
     let catalog: Promise<Catalog> | undefined;
     const openCatalog = async (): Promise<Catalog> =>
-      (await import("../agents/catalog.ts")).createCatalog(parts);
+      (await import("../agents/catalog.ts")).createCatalog({ ...parts, named });
     return { runner, detect, found: undefined, catalog: () => (catalog ??= openCatalog()) };
   }
 
@@ -101,14 +102,19 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
 
 /** A model that nobody can open is told now, not to whoever sends the first message. */
 function check(store: ConfigStore, log: Log): void {
-  const { defaults, list } = store.current().agents;
-  for (const model of new Set([defaults, ...list].flatMap((agent) => toModels(agent.model)))) {
+  for (const model of new Set(namedModels(store))) {
     try {
       if (splitModel(model).provider !== "echo") toBackend(model, store.current(), store.environment());
     } catch (error) {
       log.warn("model cannot be used", { model, reason: messageOf(error) });
     }
   }
+}
+
+/** Every model that some agent is to use. */
+function namedModels(store: ConfigStore): string[] {
+  const { defaults, list } = store.current().agents;
+  return [defaults, ...list].flatMap((agent) => toModels(agent.model));
 }
 
 /** The first model of the configuration: what the runner tries first. */

@@ -10,12 +10,19 @@ type Memory = Pick<Process, "rssBytes" | "collectGarbage">;
  * looked after: a collection stops everything for some ten milliseconds.
  */
 export function keepSmall(memory: Memory, timers: Timers): Stop {
+  const { memoryLargeBytes, memoryGrowthBytes, memoryLookMs, memoryLargeLookMs } = LIMITS;
   let afterLast = 0;
-  return timers.every(LIMITS.memoryLookMs, () => {
+  let stop: Stop = () => {};
+  const look = (): void => {
     const now = memory.rssBytes();
-    if (now < LIMITS.memoryLargeBytes || now - afterLast < LIMITS.memoryGrowthBytes) return;
-    memory.collectGarbage();
-    // Not less than it was large: what is in use then is no reason to try again each second.
-    afterLast = Math.max(memory.rssBytes(), LIMITS.memoryLargeBytes - LIMITS.memoryGrowthBytes);
-  });
+    const isLarge = now >= memoryLargeBytes;
+    if (isLarge && now - afterLast >= memoryGrowthBytes) {
+      memory.collectGarbage();
+      // Not less than it was large: what is in use then is no reason to try again each time.
+      afterLast = Math.max(memory.rssBytes(), memoryLargeBytes - memoryGrowthBytes);
+    }
+    stop = timers.after(isLarge ? memoryLargeLookMs : memoryLookMs, look);
+  };
+  stop = timers.after(memoryLookMs, look);
+  return () => stop();
 }

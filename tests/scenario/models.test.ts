@@ -83,7 +83,12 @@ test("a change of the model leaves the answer that is being given alone; a provi
 
 test("the list has what servers say, programs that are agents, and who could not be asked", async () => {
   models.on("qwen", { kind: "answer", text: ["hi"] });
+  models.on("other", { kind: "answer", text: ["hi"] });
   await startGateway({
+    agents: {
+      defaults: { model: { primary: "echo/echo", fallbacks: ["dead/x"] } },
+      list: [{ id: "main", model: "home/qwen" }],
+    },
     models: {
       providers: {
         home: { baseUrl: models.url },
@@ -93,11 +98,14 @@ test("the list has what servers say, programs that are agents, and who could not
     },
   });
   const { models: found, failed } = JSON.parse((await gateway("call", "models.list", "--json")).out);
-  expect(found.map(({ id }: { id: string }) => id).toSorted()).toEqual([
-    "code/default",
-    "echo/echo",
-    "home/qwen",
-  ]);
+  const told = found.map((one: { id: string; isConfigured: boolean }) => [one.id, one.isConfigured]);
+  expect(Object.fromEntries(told)).toEqual({
+    "code/default": false,
+    "dead/x": true,
+    "echo/echo": true,
+    "home/other": false,
+    "home/qwen": true,
+  });
   const message = "Cannot list models of 127.0.0.1:1: 127.0.0.1:1 refused the connection; is it running?";
   expect(failed).toEqual([{ provider: "dead", message }]);
 });

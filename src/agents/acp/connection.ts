@@ -2,8 +2,9 @@ import type { RequestPermissionRequest, RequestPermissionResponse } from "@agent
 
 import { messageOf } from "../../contract/errors.ts";
 import type { Log, Process, Program, ProgramOptions, Timers } from "../../ports.ts";
+import { type Fields, record } from "../values.ts";
 import { Broken } from "./failures.ts";
-import { type Fields, fieldsOf, oneLine } from "./values.ts";
+import { oneLine } from "./texts.ts";
 import { Wire } from "./wire.ts";
 
 export interface ConnectionPorts {
@@ -106,7 +107,7 @@ export class Connection {
             this.#peer.close(new Broken(`it did not answer "${method}" in ${deadlineMs / 1_000} s`));
           });
     try {
-      return fieldsOf(await this.#peer.agent.request(method, params));
+      return record(await this.#peer.agent.request(method, params));
     } catch (error) {
       if (!this.#peer.signal.aborted) throw error;
       throw await this.closed;
@@ -149,7 +150,7 @@ export class Connection {
       const version = oneLine(JSON.stringify(answer["protocolVersion"] ?? null), 40);
       throw new Broken(`it speaks version ${version} of the protocol, wanted ${library.PROTOCOL_VERSION}`);
     }
-    this.capabilities = fieldsOf(answer["agentCapabilities"]);
+    this.capabilities = record(answer["agentCapabilities"]);
     this.authMethods = answer["authMethods"];
   }
 

@@ -1,4 +1,5 @@
-import { bounded, fieldsOf, listOf, textOf } from "./values.ts";
+import { listOf, record, textOf } from "../values.ts";
+import { bounded } from "./texts.ts";
 
 /** The parts of a tool's answer as text: words as they are, changes of files as lines taken and added. */
 export function contentText(content: unknown): string {
@@ -13,18 +14,18 @@ export function contentText(content: unknown): string {
 /** What a tool answered in its own form. */
 export function outputText(output: unknown): string {
   if (output === undefined || output === null) return "";
-  const words = textOf(output) ?? textOf(fieldsOf(output)["output"]) ?? JSON.stringify(output);
+  const words = textOf(output) ?? textOf(record(output)["output"]) ?? JSON.stringify(output);
   return bounded(words);
 }
 
 /** The text of a block of a message; what is no text is named. */
 export function blockText(block: unknown): string {
-  const { type, text, resource, uri, mimeType } = fieldsOf(block);
+  const { type, text, resource, uri, mimeType } = record(block);
   switch (type) {
     case "text":
       return textOf(text) ?? "";
     case "resource":
-      return textOf(fieldsOf(resource)["text"]) ?? textOf(fieldsOf(resource)["uri"]) ?? "";
+      return textOf(record(resource)["text"]) ?? textOf(record(resource)["uri"]) ?? "";
     case "resource_link":
       return textOf(uri) ?? "";
     case "image":
@@ -36,7 +37,7 @@ export function blockText(block: unknown): string {
 }
 
 function partText(part: unknown): string {
-  const { type, content, path, oldText, newText } = fieldsOf(part);
+  const { type, content, path, oldText, newText } = record(part);
   if (type === "content") return blockText(content);
   if (type !== "diff") return "";
   const lines = [textOf(path) ?? "", ...marked("-", oldText), ...marked("+", newText)];

@@ -1,10 +1,11 @@
 import type { Definition } from "../mcp/definition.ts";
 import { PROGRAM_MODEL } from "../providers.ts";
+import { isObject } from "../../rpc/json.ts";
+import { type Fields, listOf, record, textOf } from "../values.ts";
 import type { Connection } from "./connection.ts";
 import { Broken, type Failures, loginWords, shownNames } from "./failures.ts";
 import { acpIdOf } from "./note.ts";
 import { toMcpServers } from "./servers.ts";
-import { type Fields, fieldsOf, isFields, listOf, textOf } from "./values.ts";
 
 /** What an agent does before it answers may be to start servers of its own. */
 const SETUP_MS = 60_000;
@@ -71,7 +72,7 @@ async function takeUp(
   { workspace: cwd, servers }: Wanted,
 ): Promise<Fields | undefined> {
   const { capabilities } = connection;
-  const canResume = isFields(fieldsOf(capabilities["sessionCapabilities"])["resume"]);
+  const canResume = isObject(record(capabilities["sessionCapabilities"])["resume"]);
   // Resumed it repeats nothing; loaded it tells the whole conversation again, which nobody listens to.
   const method = canResume
     ? "session/resume"
@@ -117,7 +118,7 @@ type Models = {
 
 function modelsOf(answer: Fields): Models | undefined {
   const option = listOf(answer["configOptions"])
-    .map((candidate) => fieldsOf(candidate))
+    .map((candidate) => record(candidate))
     .find(({ category, id, type }) => type === "select" && (category === "model" || id === "model"));
   if (option) {
     return {
@@ -129,7 +130,7 @@ function modelsOf(answer: Fields): Models | undefined {
   }
   // How older agents offer it.
   const models = answer["models"];
-  if (!isFields(models)) return undefined;
+  if (!isObject(models)) return undefined;
   return {
     names: namesOf(models["availableModels"], "modelId"),
     current: textOf(models["currentModelId"]),
@@ -141,7 +142,7 @@ function modelsOf(answer: Fields): Models | undefined {
 /** Options may be in groups. */
 function namesOf(options: unknown, key: string): string[] {
   return listOf(options).flatMap((option) => {
-    const fields = fieldsOf(option);
+    const fields = record(option);
     const name = textOf(fields[key]);
     return name === undefined ? namesOf(fields["options"], key) : [name];
   });

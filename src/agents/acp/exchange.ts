@@ -1,12 +1,12 @@
 import type { RequestPermissionRequest, RequestPermissionResponse } from "@agentclientprotocol/sdk";
 
 import type { AgentEvent, AgentTurn } from "../../ports.ts";
+import { record } from "../values.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { promptBlocks } from "./messages.ts";
 import { CANCELLED, toApproval, toOutcome } from "./permission.ts";
 import { Updates } from "./updates.ts";
-import { fieldsOf } from "./values.ts";
 
 /** Questions of one prompt that wait for a person; more are answered with no. */
 const QUESTIONS_MAX = 16;
@@ -50,10 +50,10 @@ export class Exchange {
 
   /** An update of any session of the connection; what it returns holds the agent back. */
   update(params: unknown): Promise<void> | undefined {
-    const { sessionId, update } = fieldsOf(params);
+    const { sessionId, update } = record(params);
     const { conversation, mailbox, signal } = this.#options;
     if (sessionId !== conversation.id || signal.aborted) return undefined;
-    const events = this.#updates.take(fieldsOf(update));
+    const events = this.#updates.take(record(update));
     if (events.length === 0) return undefined;
     this.#begin();
     return mailbox.put(events);
@@ -65,7 +65,7 @@ export class Exchange {
     if (turn.isPlain === true || this.#questions >= QUESTIONS_MAX) return toOutcome(request, "deny");
     this.#questions += 1;
     try {
-      void mailbox.put(this.#updates.asked(fieldsOf(request.toolCall)));
+      void mailbox.put(this.#updates.asked(record(request.toolCall)));
       const approval = toApproval(request, this.#updates.nameOf(request.toolCall.toolCallId));
       const decision = await turn.approve(approval, AbortSignal.any([signal, cancelled]));
       return signal.aborted || cancelled.aborted ? CANCELLED : toOutcome(request, decision);

@@ -1,5 +1,6 @@
 import { type ErrorCode, messageOf, RpcError } from "../../contract/errors.ts";
-import { fieldsOf, listOf, oneLine, textOf } from "./values.ts";
+import { listOf, record, textOf } from "../values.ts";
+import { oneLine } from "./texts.ts";
 
 /** @source Agent Client Protocol, errors */
 const AUTH_REQUIRED = -32000;
@@ -33,7 +34,7 @@ export class Failures {
   /** What the agent answered a request with, or how its connection ended, in our words. */
   from(error: unknown): RpcError {
     if (error instanceof RpcError) return error;
-    const { code, data } = fieldsOf(error);
+    const { code, data } = record(error);
     const words = this.words(messageOf(error), data);
     if (error instanceof Broken) return this.of("unavailable", words);
     if (code === AUTH_REQUIRED) return this.of("forbidden", `the agent wants to be logged in (${words})`);
@@ -42,7 +43,7 @@ export class Failures {
 
   words(message: string, data?: unknown): string {
     // Agents put what really happened beside a general message.
-    const { details, message: inner } = fieldsOf(data);
+    const { details, message: inner } = record(data);
     const more = textOf(data) ?? textOf(details) ?? textOf(inner);
     const all = more === undefined || message.includes(more) ? message : `${message}: ${more}`;
     return oneLine(this.#hide(all), WORDS_CHARS_MAX) || "it did not say why";
@@ -60,7 +61,7 @@ export function shownNames(names: readonly string[]): string {
 /** How an agent says that one can log in, for people. */
 export function loginWords(methods: unknown): string {
   const names = listOf(methods).map((method) => {
-    const { name, description } = fieldsOf(method);
+    const { name, description } = record(method);
     return textOf(description) ?? textOf(name) ?? "";
   });
   return shownNames(names.filter((name) => name !== ""));

@@ -1,7 +1,7 @@
 import type { ContentBlock } from "@agentclientprotocol/sdk";
 
 import type { AgentMessage, AgentPart } from "../../ports.ts";
-import { bounded } from "./values.ts";
+import { bounded } from "./texts.ts";
 
 /** Characters of a conversation that is handed over; its end says most. */
 const HANDOVER_CHARS_MAX = 100_000;

@@ -1,4 +1,4 @@
-import { isFields } from "./values.ts";
+import { isObject } from "../../rpc/json.ts";
 
 /** Which conversation an agent's own id belongs to. */
 export interface NoteOwner {
@@ -20,7 +20,7 @@ export function toNote(owner: NoteOwner, acpSessionId: string): string {
 /** The agent's own id of this conversation, if the note is of it. */
 export function fromNote(owner: NoteOwner, note: string | undefined): string | undefined {
   const said = parse(note);
-  if (!isFields(said) || said["acp"] !== 1) return undefined;
+  if (!isObject(said) || said["acp"] !== 1) return undefined;
   if (said["provider"] !== owner.provider || said["workspace"] !== owner.workspace) return undefined;
   if (said["sessionId"] !== owner.sessionId) return undefined;
   return acpIdOf(said["acpSessionId"]);

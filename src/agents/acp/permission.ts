@@ -1,8 +1,9 @@
 import type { RequestPermissionRequest, RequestPermissionResponse } from "@agentclientprotocol/sdk";
 
 import type { ApprovalDecision, ApprovalRequest } from "../../ports.ts";
+import { record, textOf } from "../values.ts";
 import { contentText } from "./contents.ts";
-import { bounded, fieldsOf, oneLine, textOf } from "./values.ts";
+import { bounded, oneLine } from "./texts.ts";
 
 export const CANCELLED: RequestPermissionResponse = { outcome: { outcome: "cancelled" } };
 
@@ -21,7 +22,7 @@ export function toApproval(
   title: string | undefined,
 ): ApprovalRequest {
   const { name, kind, rawInput, content } = toolCall;
-  const command = kind === "execute" ? textOf(fieldsOf(rawInput)["command"]) : undefined;
+  const command = kind === "execute" ? textOf(record(rawInput)["command"]) : undefined;
   const said = oneLine(toolCall.title ?? title ?? kind ?? "") || "use a tool";
   const details = [rawInput === undefined ? "" : JSON.stringify(rawInput), contentText(content)];
   const shown = bounded(details.filter((text) => text !== "").join("\n"));

@@ -3,7 +3,7 @@ import type { McpServer } from "@agentclientprotocol/sdk";
 import type { ToolPolicy } from "../../ports.ts";
 import type { Definition } from "../mcp/definition.ts";
 import { modelNames } from "../mcp/names.ts";
-import { type Fields, fieldsOf } from "./values.ts";
+import { type Fields, record } from "../values.ts";
 
 /** Servers of tools that a program may have for itself, and the names of those that it may not. */
 export interface GivenServers {
@@ -22,7 +22,7 @@ export function giveable(servers: readonly Definition[], policy: ToolPolicy): Gi
 
 /** As the protocol says them; one that is reached over HTTP only for an agent that can do so. */
 export function toMcpServers(servers: readonly Definition[], capabilities: Fields): McpServer[] {
-  const canHttp = fieldsOf(capabilities["mcpCapabilities"])["http"] === true;
+  const canHttp = record(capabilities["mcpCapabilities"])["http"] === true;
   return servers.flatMap(({ name, reach }): McpServer[] => {
     if (reach.kind === "program") {
       const [command, ...args] = reach.command;

@@ -1,6 +1,7 @@
 import type { AgentEnvironment, AgentEvent, AgentTurn, Clock, Files, Stop } from "../../ports.ts";
 import type { Definition } from "../mcp/definition.ts";
 import { type AcpProvider, type Env, splitModel } from "../providers.ts";
+import { record } from "../values.ts";
 import { Connection, type ConnectionPorts } from "./connection.ts";
 import { Conversation } from "./conversation.ts";
 import { createHider, programEnv } from "./environment.ts";
@@ -12,7 +13,6 @@ import { fromNote, type NoteOwner, toNote } from "./note.ts";
 import { CANCELLED } from "./permission.ts";
 import type { Holder, Place, Places } from "./places.ts";
 import { Starts } from "./starts.ts";
-import { fieldsOf } from "./values.ts";
 
 export interface SessionPorts extends ConnectionPorts {
   readonly clock: Clock;
@@ -284,5 +284,5 @@ type Asked = {
 };
 
 function takesImages({ capabilities }: Connection): boolean {
-  return fieldsOf(capabilities["promptCapabilities"])["image"] === true;
+  return record(capabilities["promptCapabilities"])["image"] === true;
 }

@@ -1,6 +1,7 @@
 import type { AgentEvent } from "../../ports.ts";
+import { type Fields, isCount, listOf, record, textOf } from "../values.ts";
 import { blockText, contentText, outputText } from "./contents.ts";
-import { countOf, type Fields, fieldsOf, jsonOf, listOf, oneLine, textOf } from "./values.ts";
+import { jsonOf, oneLine } from "./texts.ts";
 
 /** Tools of one prompt that are followed; what an agent calls beyond is not shown. */
 const TOOLS_MAX = 1_000;
@@ -112,7 +113,7 @@ const PLAN_MARKS: Readonly<Record<string, string>> = { completed: "[x]", in_prog
 
 function planText(entries: unknown): string {
   const lines = listOf(entries).map((entry) => {
-    const { content, status } = fieldsOf(entry);
+    const { content, status } = record(entry);
     return `${PLAN_MARKS[textOf(status) ?? ""] ?? "[ ]"} ${oneLine(textOf(content) ?? "")}`;
   });
   return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
@@ -120,8 +121,11 @@ function planText(entries: unknown): string {
 
 /** Kinds of tokens are counted apart, unless their sum says that those of a cache are a part of the input. */
 function usageOf(usage: unknown): AgentEvent[] {
-  const said = fieldsOf(usage);
-  const count = (name: string): number => countOf(said[name]) ?? 0;
+  const said = record(usage);
+  const count = (name: string): number => {
+    const value = said[name];
+    return isCount(value) ? value : 0;
+  };
   const input = count("inputTokens");
   const output = count("outputTokens");
   if (input + output === 0) return [];

@@ -1,9 +1,10 @@
 import type { Stream } from "@agentclientprotocol/sdk";
 
 import type { Program } from "../../ports.ts";
+import { isObject } from "../../rpc/json.ts";
+import type { Fields } from "../values.ts";
 import { Broken } from "./failures.ts";
 import { linesOf } from "./lines.ts";
-import { type Fields, isFields } from "./values.ts";
 
 type Message = Stream["readable"] extends ReadableStream<infer M> ? M : never;
 
@@ -85,7 +86,7 @@ export class Wire {
     if (line.trim() === "") return this.#count(line);
     try {
       const said: unknown = JSON.parse(line);
-      if (isFields(said)) return said;
+      if (isObject(said)) return said;
     } catch {
       // Told below, with what is JSON and no message.
     }

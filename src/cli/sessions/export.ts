@@ -4,6 +4,7 @@ import { EXIT } from "../../gateway/errors.ts";
 import type { Files } from "../../ports.ts";
 import type { RunCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
+import { createProgress } from "./progress.ts";
 import { withGateway, wordOf } from "./with-gateway.ts";
 
 /** Writes a session as lines of JSON. */
@@ -16,12 +17,17 @@ export const exportSession: RunCommand = (input) => {
     if (out !== undefined && (await platform.files.stat(out))) throw taken(out);
     const whole: string[] = [];
     let count = 0;
-    for await (const lines of pages(client, { key, all: args.has("all") }, timeoutMs)) {
-      if (count > 0) screen.problem(`${count} messages, more follow`);
-      count += lines.length - (count === 0 ? 1 : 0);
-      const text = lines.map((line) => `${line}\n`).join("");
-      if (out === undefined) screen.write(text);
-      else whole.push(text);
+    const progress = createProgress(platform, out === undefined && screen.isTerminal);
+    try {
+      for await (const lines of pages(client, { key, all: args.has("all") }, timeoutMs)) {
+        if (count > 0) progress.show(`${count} messages, more follow`);
+        count += lines.length - (count === 0 ? 1 : 0);
+        const text = lines.map((line) => `${line}\n`).join("");
+        if (out === undefined) screen.write(text);
+        else whole.push(text);
+      }
+    } finally {
+      progress.clear();
     }
     if (out === undefined) return;
     await write(platform.files, out, whole.join(""));

@@ -7,6 +7,7 @@ import { withGateway } from "./with-gateway.ts";
 
 const LIMIT = 20;
 const LIMIT_MAX = 100;
+const PARTIAL = "The newest messages were not looked at: the gateway cannot write to its disk at present";
 
 type Hit = ResultOf<"sessions.search">["hits"][number];
 
@@ -26,6 +27,7 @@ export const search: RunCommand = (input) => {
     if (result.hits.length === 0) screen.line("There are no such messages");
     const nowMs = platform.clock.now();
     for (const hit of result.hits) screen.write(describeHit(hit, nowMs, screen));
+    if (result.isPartial) screen.problem(PARTIAL);
     if (result.next !== undefined) screen.line(screen.dim("and more"));
   });
 };

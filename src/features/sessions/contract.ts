@@ -223,8 +223,12 @@ export const sessionsContract = contract({
           skipped: z.int().describe("lines of this call that are no messages"),
           leftOut: z
             .int()
-            .describe("with the last call: imported messages that were off the last entry's branch, and went"),
-          isTorn: z.boolean().describe("the last line of a transcript of the original was cut off, and left out"),
+            .describe(
+              "with the last call: imported messages that were off the last entry's branch, and went",
+            ),
+          isTorn: z
+            .boolean()
+            .describe("the last line of a transcript of the original was cut off, and left out"),
           session: Session(),
         }),
       errors: ["conflict", "invalid_params", "not_found", "busy", "unavailable"],

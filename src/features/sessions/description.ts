@@ -12,7 +12,7 @@ const wordlessMax = 50;
 
 /** How a session's conversation began and how its last message begins, read from its messages one by one. */
 export function descriptionsOf(db: Database): (sessionDbId: string) => Description {
-  const since = "(SELECT history_start FROM sessions WHERE id = session_id)";
+  const since = "(SELECT history_start FROM sessions WHERE sessions.id = messages.session_id)";
   const mine = `SELECT id, content FROM messages WHERE session_id = ? AND id > ${since}`;
   const next = db.prepare(`${mine} AND role = 'user' AND id > ? ORDER BY id LIMIT 1`);
   const previous = db.prepare(`${mine} AND id < ? ORDER BY id DESC LIMIT 1`);
@@ -26,11 +26,7 @@ export function descriptionsOf(db: Database): (sessionDbId: string) => Descripti
   });
 }
 
-function firstWords(
-  step: (id: number) => SqlRow | undefined,
-  from: number,
-  charsMax: number,
-): string | null {
+function firstWords(step: (id: number) => SqlRow | undefined, from: number, charsMax: number): string | null {
   let id = from;
   for (let looked = 0; looked < wordlessMax; looked++) {
     const row = step(id);

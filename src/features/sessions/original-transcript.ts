@@ -1,5 +1,6 @@
 import type { Content } from "../runs/contract.ts";
-import type { TranscriptLine } from "./transcript.ts";
+import type { TreePlace } from "./branches.ts";
+import type { LineContent } from "./transcript.ts";
 
 /** The last one that a Date can be; the database could keep later ones, and not give them back. */
 export const MOMENT_MAX_MS = 8_640_000_000_000_000;
@@ -11,11 +12,21 @@ export function isOriginalEntry(line: object): line is { readonly message: Field
   return "message" in line && isFields(line.message);
 }
 
+/** Longer ones are no ids. */
+const ID_CHARS_MAX = 64;
+
+/** Where any line of the original stands in its tree; older transcripts have none. */
+export function toTreePlace(line: object): TreePlace | undefined {
+  if (!("id" in line) || typeof line.id !== "string" || line.id.length > ID_CHARS_MAX) return undefined;
+  const parent = "parentId" in line ? line.parentId : undefined;
+  return parent === null || typeof parent === "string" ? { id: line.id, parent } : { id: line.id };
+}
+
 /** What such a line says; what only that system knows is left out. */
 export function toOriginalMessage(entry: {
   readonly message: Fields;
   readonly timestamp?: unknown;
-}): TranscriptLine {
+}): LineContent {
   const { message } = entry;
   const { role, content } = message;
   // Commands and summaries have roles, and shapes, of their own.
@@ -30,7 +41,7 @@ export function toOriginalMessage(entry: {
   return { kind: "message", message: { role, content: parts, ts, status } };
 }
 
-function toResult({ toolCallId, isError }: Fields, parts: readonly Content[]): TranscriptLine {
+function toResult({ toolCallId, isError }: Fields, parts: readonly Content[]): LineContent {
   if (typeof toolCallId !== "string") return { kind: "nothing" };
   const text = parts.map((part) => (part.type === "text" ? part.text : "")).join("");
   return { kind: "result", id: toolCallId, text, isError: isError === true };

@@ -1,7 +1,7 @@
 import { LIMITS } from "../../contract/limits.ts";
 import type { Crypto, Database, SqlRow } from "../../ports.ts";
-import { textOf } from "../runs/contract.ts";
 import { toMessage } from "../runs/rows.ts";
+import { textOf } from "../runs/transcript.ts";
 import type { StoredSession } from "./stored.ts";
 import { cut } from "./text.ts";
 

@@ -1,5 +1,6 @@
 import { RpcError } from "../../contract/errors.ts";
 import type { Content } from "../runs/contract.ts";
+import type { TreePlace } from "./branches.ts";
 import {
   readHeader,
   readLine,
@@ -14,6 +15,9 @@ export interface TranscriptPart {
   /** Whose calls are not among them. */
   readonly results: readonly ToolResult[];
   readonly skipped: number;
+  /** Where each line stands in the tree, and how many of the messages come up to it. */
+  readonly entries: readonly { readonly place: TreePlace | undefined; readonly messages: number }[];
+  readonly isTorn: boolean;
 }
 
 type ToolCall = Extract<Content, { type: "tool_call" }>;
@@ -29,28 +33,38 @@ export function toHeader(key: string, line: string | undefined): TranscriptHeade
  * The messages, with what their tools answered.
  *
  * @param from lines before it are no messages
+ * @param mayBeTorn the last line may have been cut off, and is left out then
  * @throws RpcError `invalid_params` naming the line that cannot be read
  */
-export function readMessages(key: string, lines: readonly string[], from: number): TranscriptPart {
+export function readMessages(
+  key: string,
+  lines: readonly string[],
+  { from, mayBeTorn }: { readonly from: number; readonly mayBeTorn: boolean },
+): TranscriptPart {
   const messages: TranscriptMessage[] = [];
   const results: ToolResult[] = [];
   const calls = new Map<string, ToolCall>();
+  const entries: { place: TreePlace | undefined; messages: number }[] = [];
   let skipped = 0;
-  lines.slice(from).forEach((text, place) => {
+  let isTorn = false;
+  for (const [at, text] of lines.entries()) {
+    if (at < from) continue;
     const line = readLine(text);
-    if (line.kind === "bad") throw badLine(key, from + place + 1, line.state);
-    if (line.kind === "nothing") return void skipped++;
+    isTorn = line.isTorn === true && mayBeTorn && at === lines.length - 1;
+    if (isTorn) break;
+    if (line.kind === "bad") throw badLine(key, at + 1, line.state);
     if (line.kind === "message") {
       messages.push(line.message);
       for (const call of callsIn(line.message.content)) calls.set(call.id, call);
-      return;
-    }
-    // Some models give their calls the same ids in every turn: the newest one is meant.
-    const call = calls.get(line.id);
-    if (call) answerCall(call, line);
-    else results.push(line);
-  });
-  return { messages, results, skipped };
+    } else if (line.kind === "result") {
+      // Some models give their calls the same ids in every turn: the newest one is meant.
+      const call = calls.get(line.id);
+      if (call) answerCall(call, line);
+      else results.push(line);
+    } else skipped++;
+    entries.push({ place: line.place, messages: messages.length });
+  }
+  return { messages, results, skipped, entries, isTorn };
 }
 
 export function callsIn(content: readonly Content[]): ToolCall[] {

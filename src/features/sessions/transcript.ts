@@ -2,7 +2,8 @@ import { z } from "zod";
 import { once } from "../../contract/define.ts";
 import { isTooDeep } from "../../rpc/json.ts";
 import { Content, type Message } from "../runs/contract.ts";
-import { isOriginalEntry, MOMENT_MAX_MS, toOriginalMessage } from "./original-transcript.ts";
+import type { TreePlace } from "./branches.ts";
+import { isOriginalEntry, MOMENT_MAX_MS, toOriginalMessage, toTreePlace } from "./original-transcript.ts";
 import { Label, ModelRef } from "./shapes.ts";
 import type { StoredSession } from "./stored.ts";
 
@@ -12,6 +13,7 @@ export interface TranscriptHeader {
   readonly label?: string | undefined;
   readonly model?: string | undefined;
   readonly createdAtMs?: number | undefined;
+  readonly isOriginal: boolean;
 }
 
 /** A message of a transcript. */
@@ -30,13 +32,23 @@ export interface ToolResult {
 }
 
 /** What a line is. `nothing`: true, and not for us. */
-export type TranscriptLine =
+export type LineContent =
   | { readonly kind: "message"; readonly message: TranscriptMessage }
   | ({ readonly kind: "result" } & ToolResult)
   | { readonly kind: "nothing" }
   | { readonly kind: "bad"; readonly state: string };
 
+export type TranscriptLine = LineContent & {
+  /** It may be the beginning of one that was cut off. */
+  readonly isTorn?: boolean;
+  readonly place?: TreePlace | undefined;
+};
+
 const VERSION = 1;
+
+/** A line that was begun, or what a power cut leaves in its place. */
+// oxlint-disable-next-line no-control-regex -- the NULs of a file that was longer than what came to the disk
+const TORN = /^(?:\{|\0+$)/;
 
 const Header = once(() =>
   z.object({
@@ -88,15 +100,20 @@ export function readHeader(line: string): TranscriptHeader | string {
   // The original's headers have no key, and versions of their own.
   if (key !== undefined && version !== VERSION) return `its version is ${version}, and not ${VERSION}`;
   const began = timestamp === undefined ? Number.NaN : Date.parse(timestamp);
-  return { agentId, label, model, createdAtMs: createdAtMs ?? (began >= 0 ? began : undefined) };
+  const beganMs = createdAtMs ?? (began >= 0 ? began : undefined);
+  return { agentId, label, model, createdAtMs: beganMs, isOriginal: key === undefined };
 }
 
 export function readLine(line: string): TranscriptLine {
   if (isTooDeep(line)) return { kind: "bad", state: "it is nested too deep" };
   const value = parseJson(line);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return { kind: "bad", state: "it is no JSON object" };
+    return { kind: "bad", state: "it is no JSON object", isTorn: value === undefined && TORN.test(line) };
   }
+  return { ...toContent(value), place: toTreePlace(value) };
+}
+
+function toContent(value: object): LineContent {
   if (!("type" in value) || typeof value.type !== "string") return { kind: "bad", state: 'it has no "type"' };
   if (value.type !== "message") return { kind: "nothing" };
   if (isOriginalEntry(value)) return toOriginalMessage(value);

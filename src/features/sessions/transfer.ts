@@ -3,10 +3,12 @@ import { LIMITS } from "../../contract/limits.ts";
 import type { Crypto, Database } from "../../ports.ts";
 import { messageSum, parseContent, toMessage } from "../runs/rows.ts";
 import type { Writer } from "../storage/writer.ts";
+import { Branches } from "./branches.ts";
+import { BranchCut } from "./branch-cut.ts";
 import { agentOf } from "./keys.ts";
 import type { Sessions } from "./sessions.ts";
 import type { StoredSession } from "./stored.ts";
-import { withinBytes } from "./search-index.ts";
+import { type SearchIndex, withinBytes } from "./search-index.ts";
 import { oneLine, storedText } from "./text.ts";
 import { answerCall, callsIn, readMessages, toHeader } from "./transcript-part.ts";
 import {
@@ -23,6 +25,7 @@ interface TransferParts {
   readonly writer: Pick<Writer, "write">;
   readonly crypto: Pick<Crypto, "sha256">;
   readonly sessions: Sessions;
+  readonly index: SearchIndex;
 }
 
 /** A tool's answer comes soon after its call: messages of an earlier part that are looked at for it. */
@@ -46,12 +49,18 @@ export interface Imported {
   readonly created: boolean;
   readonly imported: number;
   readonly skipped: number;
+  /** With the last call: messages off the last entry's branch, which went. */
+  readonly leftOut: number;
+  /** The last line was cut off, and left out. */
+  readonly isTorn: boolean;
 }
 
 /** What an import of several calls has left; when the session is not like that any more, it is another's. */
 interface OpenImport {
   readonly sessionId: string;
   readonly newestMessage: number;
+  /** Of a transcript of the original; those of ours are no trees. */
+  readonly branches: Branches | undefined;
 }
 
 /** Sessions as lines of JSON, out and in. */
@@ -60,10 +69,12 @@ export class Transfer {
   readonly #sql: ReturnType<typeof prepare>;
   /** Imports of several calls that go on, by key. */
   readonly #open = new Map<string, OpenImport>();
+  readonly #cut: BranchCut;
 
   constructor(parts: TransferParts) {
     this.#parts = parts;
     this.#sql = prepare(parts.db);
+    this.#cut = new BranchCut(parts);
   }
 
   /** A page: the header, then messages in order. @throws RpcError `invalid_params` for a bad cursor */
@@ -97,23 +108,30 @@ export class Transfer {
     const { sessions, writer } = this.#parts;
     const key = sessions.canonical(given);
     const header = this.#headerOf(key, lines);
-    const { messages, results, skipped } = readMessages(key, lines, header ? 1 : 0);
+    const branches = header ? toBranches(header) : this.#open.get(key)?.branches;
+    // With nothing but a header before it there is nothing to import.
+    const hasMore = lines.length > (header ? 2 : 0);
+    const part = readMessages(key, lines, {
+      from: header ? 1 : 0,
+      mayBeTorn: isLast && hasMore && branches !== undefined,
+    });
     const chars = lines.reduce((sum, line) => sum + line.length, 0);
     const done = await writer.write(() => {
       const session = header ? this.#begin(key, header, ts) : this.#goneOnWith(key);
-      const lost = this.#answerIn(session.id, results);
-      for (const message of messages) this.#insert(session.id, message);
-      const { sessionId } = session;
-      return {
-        left: { sessionId, newestMessage: this.#newestMessage(session.id) },
-        session: sessions.byId(session.id) ?? session,
-        skipped: skipped + lost,
-      };
+      const lost = this.#answerIn(session.id, part.results);
+      const before = this.#newestMessage(session.id);
+      const rows = part.messages.map((message) => this.#insert(session.id, message));
+      return { session, rows, before, skipped: part.skipped + lost };
     }, chars);
+    const { rows, before, skipped } = done;
+    for (const { place, messages } of part.entries) branches?.add(place, rows[messages - 1] ?? before);
     this.#open.delete(key);
-    if (!isLast) this.#keepOpen(key, done.left);
-    const { session } = done;
-    return { session, created: header !== undefined, imported: messages.length, skipped: done.skipped };
+    const { id, sessionId } = done.session;
+    if (!isLast) this.#keepOpen(key, { sessionId, newestMessage: rows.at(-1) ?? before, branches });
+    const leftOut = isLast && branches ? await this.#cut.leaveOut(id, branches.leftOut()) : 0;
+    const session = sessions.byId(id) ?? done.session;
+    const created = header !== undefined;
+    return { session, created, imported: rows.length, skipped, leftOut, isTorn: part.isTorn };
   }
 
   /** The header of an import that begins; undefined where one goes on. */
@@ -183,14 +201,21 @@ export class Transfer {
     return results.length - answered;
   }
 
-  #insert(sessionDbId: string, { role, ts, status, content: parts }: TranscriptMessage): void {
+  /** @returns the number of its row */
+  #insert(sessionDbId: string, { role, ts, status, content: parts }: TranscriptMessage): number {
     const content = JSON.stringify(parts);
     const sum = messageSum(this.#parts.crypto, { sessionDbId, role, content, ts });
-    this.#sql.insert.run(sessionDbId, role, content, status ?? null, ts, sum);
+    const { lastId } = this.#sql.insert.run(sessionDbId, role, content, status ?? null, ts, sum);
     const text = oneLine(storedText(content), LIMITS.previewCharsMax);
     const title = role === "user" && text !== "" ? oneLine(text, LIMITS.titleCharsMax) : null;
     this.#sql.touch.run(text === "" ? null : text, title, sessionDbId);
+    return lastId;
   }
+}
+
+/** A session that is made has no row yet: whatever number its first one gets is after this one. */
+function toBranches({ isOriginal }: TranscriptHeader): Branches | undefined {
+  return isOriginal ? new Branches(0) : undefined;
 }
 
 function exists(key: string): RpcError {

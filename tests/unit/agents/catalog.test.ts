@@ -20,6 +20,7 @@ const NO_OLLAMA = { OLLAMA_HOST: "127.0.0.1:1" };
 function catalogOf(providers: Providers, more: Partial<CatalogOptions> = {}): Catalog {
   return createCatalog({
     config: () => ({ models: { providers } }),
+    named: () => [],
     env: NO_OLLAMA,
     fetch,
     timers: realTimers,
@@ -236,4 +237,26 @@ test("a price is the configured one", () => {
   });
   expect(catalog.priceOf("p/a/b")).toEqual(cost);
   for (const ref of ["p/c", "p/d", "q/a", "p", "", "/", "p/"]) expect(catalog.priceOf(ref)).toBeUndefined();
+});
+
+test("a model that an agent is to use is configured, also where its server does not list it", async () => {
+  const server = await openai([{ id: "used", max_model_len: 4_096 }, { id: "other" }]);
+  const providers = { home: { baseUrl: server.url, models: [{ id: "mine", name: "Mine" }] } };
+  const named = () => [
+    "home/used",
+    "home/gone",
+    "home/mine",
+    "echo/echo",
+    "nobody/x",
+    "no reference",
+    "home/used",
+  ];
+  const { models } = await catalogOf(providers, { named }).listModels();
+  expect(models.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
+    { ...ECHO, isConfigured: true },
+    { id: "home/gone", name: "gone", provider: "home", isConfigured: true },
+    { id: "home/mine", name: "Mine", provider: "home", isConfigured: true },
+    { id: "home/other", name: "other", provider: "home", isConfigured: false },
+    { id: "home/used", name: "used", provider: "home", contextWindow: 4_096, isConfigured: true },
+  ]);
 });

@@ -183,6 +183,26 @@ test("an exchange ends with its caller, also with one that has ended before", ()
   expect(exchangeOver(async () => new Response(""), AbortSignal.abort()).signal.aborted).toBe(true);
 });
 
+test("a whole answer is not held up by bytes that go on coming", async () => {
+  const time = createFakeTime();
+  const { body } = endless(new TextEncoder().encode(": x\n\n"));
+  const { timers, clock: now } = time;
+  const exchange = new Exchange(never(), {
+    fetch: async () => new Response(body),
+    headers: {},
+    timers,
+    clock: now,
+  });
+  const reader = (await exchange.fetch("http://127.0.0.1/")).body?.getReader();
+  for (let passed = 0; passed < 2_000; passed += 500) {
+    expect(exchange.signal.aborted).toBe(false);
+    await reader?.read();
+    exchange.settle();
+    time.advance(500);
+  }
+  expect(exchange.fault).toBe("silent");
+});
+
 test("bytes that come after the end set no timer", async () => {
   const time = createFakeTime();
   const { body } = endless(Uint8Array.of(0x0a));

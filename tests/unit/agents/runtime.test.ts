@@ -199,6 +199,18 @@ test("its window is the configured one, its family's or the default", async () =
   expect(contextWindow).toBe(1_234);
 });
 
+test("beside a program that is an agent the window is the least that any of the models is known to read", async () => {
+  const models = [{ id: "a", contextWindow: 90_000 }, { id: "b", contextWindow: 50_000 }, { id: "c" }];
+  const runner = runnerWith({ p: { baseUrl: BASE_URL, models }, code: { api: "acp", command: ["agent"] } });
+  const windowOf = async (...refs: string[]) => (await runner.open(environmentOf(...refs))).contextWindow;
+  expect(await windowOf("code/default", "p/a", "gone/x", "p/b", "p/c")).toBe(50_000);
+  expect(await windowOf("p/a", "code/default", "p/b")).toBe(50_000);
+  expect(await windowOf("code/default", "p/c")).toBe(32_768);
+  expect(await windowOf("code/default", "code/large")).toBe(32_768);
+  // Without one it is the first one's.
+  expect(await windowOf("p/a", "p/b")).toBe(90_000);
+});
+
 test("who answers is told, the echo too", async () => {
   const { events } = await listen(await runnerWith({}).open(environmentOf("echo/echo")));
   expect(events[0]).toEqual({ type: "model", model: "echo/echo" });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { answerTokens, familyWindow, windowOf } from "../../../src/agents/windows.ts";
+import { answerTokens, familyWindow, knownWindow } from "../../../src/agents/windows.ts";
 
 test.each([
   ["gpt-5-mini", 400_000],
@@ -28,12 +28,12 @@ test.each([
 });
 
 test("what is configured counts, then the family, then the default; Ollama runs them with less", () => {
-  expect(windowOf("openai", "gpt-5", 9)).toBe(9);
-  expect(windowOf("openai", "gpt-5", undefined)).toBe(400_000);
-  expect(windowOf("home", "something-new", undefined)).toBe(32_768);
-  expect(windowOf("ollama", "llama3.2", undefined)).toBe(32_768);
-  expect(windowOf("ollama", "gemma2:9b", undefined)).toBe(8_192);
-  expect(windowOf("ollama", "llama3.2", 131_072)).toBe(131_072);
+  expect(knownWindow("openai", "gpt-5", 9)).toBe(9);
+  expect(knownWindow("openai", "gpt-5", undefined)).toBe(400_000);
+  expect(knownWindow("home", "something-new", undefined)).toBeUndefined();
+  expect(knownWindow("ollama", "llama3.2", undefined)).toBe(32_768);
+  expect(knownWindow("ollama", "gemma2:9b", undefined)).toBe(8_192);
+  expect(knownWindow("ollama", "llama3.2", 131_072)).toBe(131_072);
 });
 
 test.each([

@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { CliError } from "../../../src/cli/errors.ts";
 import { withoutControls } from "../../../src/cli/screen.ts";
+import { describeImport } from "../../../src/cli/sessions/import.ts";
 import { inGroups, type Line, readLines } from "../../../src/cli/sessions/lines.ts";
 import { describeSessions } from "../../../src/cli/sessions/list.ts";
+import { createProgress } from "../../../src/cli/sessions/progress.ts";
 import { describeHit } from "../../../src/cli/sessions/search.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
+import { createFakeTime } from "../../support/time.ts";
 
 const screen = {
   bold: (text: string) => `<b>${text}</b>`,
@@ -112,4 +115,51 @@ test("sessions are rows with even columns; how many more there are is said", () 
     "<i>and 3 more</i>",
     "",
   ]);
+});
+
+describe("progress", () => {
+  function terminal(isTerminal: boolean, env: Record<string, string> = {}) {
+    const written: string[] = [];
+    const time = createFakeTime();
+    const stderr = {
+      isTerminal,
+      write: (text: string) => void written.push(text),
+      flush: () => Promise.resolve(),
+    };
+    const ports = { process: { stderr, env }, clock: time.clock };
+    return { written, time, ports };
+  }
+
+  test("is one line that is written over, four times a second at most, and goes", () => {
+    const { written, time, ports } = terminal(true);
+    const progress = createProgress(ports);
+    for (let n = 0; n < 100; n++) {
+      progress.show(`${n} messages`);
+      time.advance(10);
+    }
+    progress.clear();
+    progress.clear();
+    const shown = [0, 25, 50, 75].map((n) => `\r${n} messages\u001b[K`);
+    expect(written).toEqual([...shown, "\r\u001b[K"]);
+  });
+
+  test.each([
+    ["no terminal", terminal(false), false],
+    ["a terminal that knows no such thing", terminal(true, { TERM: "dumb" }), false],
+    ["one where the lines themselves are shown", terminal(true), true],
+  ])("is nothing on %s", (_, { written, ports }, isQuiet) => {
+    const progress = createProgress(ports, isQuiet);
+    progress.show("1 message");
+    progress.clear();
+    expect(written).toEqual([]);
+  });
+});
+
+test("an import says what is there, and what was left out", () => {
+  const sums = { key: "k", imported: 5, skipped: 0, leftOut: 0, isTorn: false };
+  expect(describeImport(sums)).toBe('Imported session "k": 5 messages');
+  expect(describeImport({ ...sums, skipped: 1, leftOut: 2, isTorn: true })).toBe(
+    'Imported session "k": 3 messages, 1 lines were no messages, 2 messages of other branches were left out, ' +
+      "the last line was cut off and was left out",
+  );
 });

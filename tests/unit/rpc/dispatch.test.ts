@@ -13,7 +13,14 @@ import { createCountingCrypto, createMemoryLog } from "../../support/ports.ts";
 function setup(scopes: readonly Scope[] = ["read", "write"], subject = "token:test") {
   const sample = createSample();
   const gateway = createLocalGateway({ features: [sample.feature] });
-  const caller: Caller = { connId: "c", subject, scopes, connectedMs: 0, onGone: () => () => {} };
+  const caller: Caller = {
+    connId: "c",
+    subject,
+    name: "test",
+    scopes,
+    connectedMs: 0,
+    onGone: () => () => {},
+  };
   const ask = async (name: string, params?: unknown, who = caller): Promise<Reply> =>
     gateway.dispatcher.dispatch(name, params, who);
   return { sample, gateway, caller, ask };

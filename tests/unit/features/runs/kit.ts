@@ -92,7 +92,7 @@ export function setupRuns(options: Options = {}) {
   // The schema of the whole file says what it gives.
   const config = rootSchema().parse({
     messages: { queue: { mode: options.mode ?? "followup" } },
-    agents: { defaults: { model: "test/one" } },
+    agents: { defaults: { model: "test/one" }, list: [{ id: "main" }, { id: "work" }] },
     ...options.config,
   }) as unknown as EnvironmentConfig;
   const commitTimers: Timers = {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { LIMITS } from "../../../../src/contract/limits.ts";
+import { RpcError } from "../../../../src/contract/errors.ts";
 import { rootSchema } from "../../../../src/config/schema.ts";
 import {
   type EnvironmentConfig,
@@ -127,15 +128,20 @@ test("a session's own over its agent's", () => {
   });
 });
 
-test("an agent that is not configured any more has what all have", () => {
-  const { environment, instructions } = environmentOf(session({}, { agentId: "gone" }), FULL, "/home/ann");
-  expect(environment.models).toEqual(["a/default", "a/second"]);
-  expect(environment.workspace).toBe("/srv/all");
-  expect(instructions).toBe("of all");
+test("without its agent, whose rules may be stricter than everybody's, a session does not run", () => {
+  const of = (agentId: string, config: EnvironmentConfig) => () =>
+    environmentOf(session({}, { key: `agent:${agentId}:x`, agentId }), config, "/home/ann");
+  expect(of("gone", FULL)).toThrow(
+    new RpcError("not_found", 'Cannot run in session "agent:gone:x": no agent "gone" is configured'),
+  );
+  // The implied agent is there only as long as none is listed.
+  expect(of("main", FULL)).toThrow('no agent "main" is configured');
+  expect(of("gone", configOf({}))).toThrow('no agent "gone" is configured');
+  expect(of("main", configOf({}))().environment.agentId).toBe("main");
 });
 
 test("a workspace that is not absolute is refused, by name", () => {
-  const config = configOf({ agents: { defaults: { workspace: "here/there" } } });
+  const config = configOf({ agents: { defaults: { workspace: "here/there" }, list: [{ id: "work" }] } });
   expect(() => environmentOf(session(), config, "/home/ann")).toThrow(
     'Cannot use workspace "here/there" of session "agent:work:telegram:group:1": not absolute',
   );
@@ -149,6 +155,6 @@ test.each([
   ["queue", "steer"],
   ["steer-backlog", "steer"],
 ] as const)("queue mode %s of the configuration is %s", (mode, wanted) => {
-  const config = configOf({ messages: { queue: { mode } } });
+  const config = configOf({ agents: { list: [{ id: "work" }] }, messages: { queue: { mode } } });
   expect(environmentOf(session(), config, "/h").queueMode).toBe(wanted);
 });

@@ -434,9 +434,26 @@ test("a session on a damaged row of messages is still listed, previewed and sear
   await say("s", "broken");
   db.exec(`UPDATE messages SET content = '[{"type":' WHERE id = 2`);
   expect((await call("sessions.preview", { keys: ["s"] })).result as unknown).toMatchObject({
-    previews: [{ items: [{ text: "whole" }, { text: "" }] }],
+    previews: [{ items: [{ text: "whole" }, { text: "This message is damaged on the disk." }] }],
   });
   expect((await call("sessions.search", { query: "whole" })).result as unknown).toMatchObject({
     hits: [{ messageId: "1" }],
+  });
+});
+
+test("words that are not what was written are neither previewed nor found", async () => {
+  const { db, say, call } = setupSessions();
+  await say("s", "a garden of roses");
+  await say("s", "a garden of nettles");
+  db.exec("UPDATE messages SET content = replace(content, 'nettles', 'tulips') WHERE id = 2");
+  for (const query of ["tulips", "garden"]) {
+    const { result } = await call("sessions.search", { query });
+    expect(JSON.stringify(result)).not.toContain("tulips");
+  }
+  expect((await call("sessions.search", { query: "garden" })).result as unknown).toMatchObject({
+    hits: [{ messageId: "1" }],
+  });
+  expect((await call("sessions.preview", { keys: ["s"] })).result as unknown).toMatchObject({
+    previews: [{ items: [{ text: "a garden of roses" }, { text: "This message is damaged on the disk." }] }],
   });
 });

@@ -10,6 +10,7 @@ interface Found {
     readonly marks: [number, number][];
   }[];
   readonly next?: string;
+  readonly isPartial?: boolean;
 }
 
 async function search(kit: ReturnType<typeof setupSessions>, params: object): Promise<Found> {
@@ -66,6 +67,24 @@ describe("sessions.search", () => {
     const second = await search(kit, { query: "quick", limit: 1, cursor: first.next });
     expect(ids(second)).toEqual(["1"]);
     expect(second.next).toBeUndefined();
+  });
+
+  test("while the disk takes nothing, what was indexed before is found, and the answer says so", async () => {
+    const kit = await spoken();
+    expect(await search(kit, { query: "fox" })).not.toHaveProperty("isPartial");
+    await kit.say("b", "another fox");
+    kit.db.exec("PRAGMA max_page_count = 1");
+    // What little is written may fit a page that is there.
+    kit.db.exec(
+      "CREATE TEMP TRIGGER full BEFORE UPDATE ON state BEGIN INSERT INTO state VALUES ('b', hex(zeroblob(1000000))); END",
+    );
+    const found = await search(kit, { query: "fox" });
+    expect([ids(found), found.isPartial]).toEqual([["1"], true]);
+    // Where nothing is left to be indexed the answer is whole, whatever the disk does.
+    kit.db.exec("DROP TRIGGER full; PRAGMA max_page_count = 100000");
+    expect(ids(await search(kit, { query: "fox" }))).toEqual(["5", "1"]);
+    kit.db.exec("PRAGMA max_page_count = 1");
+    expect(await search(kit, { query: "fox" })).not.toHaveProperty("isPartial");
   });
 
   test("what is said after a search is found by the next", async () => {

@@ -372,3 +372,166 @@ test("a tool's answer finds its call where both come in different calls, and the
   expect(found.map((text) => /"result":"(\w+)"/.exec(text)?.[1])).toEqual(["one", "three"]);
   expect((await exportAll(kit, { key: "t" })).join()).not.toContain("damaged");
 });
+
+describe("a transcript of the original that is a tree", () => {
+  const header = '{"type":"session","version":3,"id":"0b1d"}';
+  type Entry = readonly [id: string, parent: string | null, text?: string];
+  const tree = (...entries: readonly Entry[]): string[] =>
+    entries.map(([id, parentId, text]) =>
+      JSON.stringify({
+        type: text === undefined ? "model_change" : "message",
+        id,
+        parentId,
+        timestamp: 1,
+        ...(text !== undefined && { message: { role: "user", content: text } }),
+      }),
+    );
+  const texts = (kit: Kit): string[] =>
+    messages(kit, "t").map(({ content }) => String(/"text":"(\w+)"/.exec(String(content))?.[1]));
+
+  /** In one call, and in as many as there are lines. */
+  async function importBoth(lines: readonly string[]) {
+    const once = setupSessions();
+    const { result } = await once.call("sessions.import", { key: "t", lines: [header, ...lines] });
+    const often = setupSessions();
+    let last: unknown;
+    for (const [at, line] of [header, ...lines].entries()) {
+      const part = { key: "t", lines: [line], isLast: at === lines.length };
+      const done = await often.call("sessions.import", part);
+      last = done.result;
+    }
+    expect(texts(often)).toEqual(texts(once));
+    const { leftOut, session } = result as unknown as { leftOut: number; session: object };
+    expect(last).toMatchObject({ leftOut, session: { ...session, sessionId: expect.any(String) } });
+    return { kit: once, leftOut, session };
+  }
+
+  test.each<[string, readonly Entry[], readonly string[]]>([
+    [
+      "a chain",
+      [
+        ["1", null, "a"],
+        ["2", "1", "b"],
+        ["3", "2", "c"],
+      ],
+      ["a", "b", "c"],
+    ],
+    [
+      "said anew",
+      [
+        ["1", null, "a"],
+        ["2", "1", "b"],
+        ["3", "2", "c"],
+        ["4", "1", "d"],
+        ["5", "4", "e"],
+      ],
+      ["a", "d", "e"],
+    ],
+    [
+      "back to what was left",
+      [
+        ["1", null, "a"],
+        ["2", "1", "b"],
+        ["3", "1", "c"],
+        ["4", "2", "d"],
+      ],
+      ["a", "b", "d"],
+    ],
+    [
+      "begun anew at the root",
+      [
+        ["1", null, "a"],
+        ["2", "1", "b"],
+        ["3", null, "c"],
+      ],
+      ["c"],
+    ],
+    [
+      "ended by what is no message",
+      [
+        ["1", null, "a"],
+        ["2", "1", "b"],
+        ["3", "2", "c"],
+        ["4", "1"],
+      ],
+      ["a"],
+    ],
+    [
+      "with a parent nobody knows",
+      [
+        ["1", null, "a"],
+        ["2", "gone", "b"],
+      ],
+      ["a", "b"],
+    ],
+    [
+      "with an id twice",
+      [
+        ["1", null, "a"],
+        ["1", "1", "b"],
+        ["2", "1", "c"],
+      ],
+      ["a", "b", "c"],
+    ],
+    [
+      "with a branch below one",
+      [
+        ["1", null, "a"],
+        ["2", "1"],
+        ["3", "2", "b"],
+        ["4", "2", "c"],
+        ["5", "4", "d"],
+        ["6", "4", "e"],
+      ],
+      ["a", "c", "e"],
+    ],
+  ])("%s", async (_, entries, wanted) => {
+    const { kit, leftOut, session } = await importBoth(tree(...entries));
+    expect(texts(kit)).toEqual([...wanted]);
+    expect(leftOut).toBe(entries.filter(([, , text]) => text !== undefined).length - wanted.length);
+    expect(session).toMatchObject({ messages: wanted.length, title: wanted[0], preview: wanted.at(-1) });
+  });
+
+  test("many messages off the branch go in pieces, and out of the index", async () => {
+    const kit = setupSessions();
+    const left = Array.from({ length: 450 }, (_, n): Entry => [`${n}`, n === 0 ? "r" : `${n - 1}`, "stray"]);
+    const lines = [header, ...tree(["r", null, "root"], ...left)];
+    await kit.call("sessions.import", { key: "t", lines, isLast: false });
+    await kit.call("sessions.search", { query: "stray" });
+    const { result } = await kit.call("sessions.import", { key: "t", lines: tree(["e", "r", "end"]) });
+    expect(result as unknown).toMatchObject({ imported: 1, leftOut: 450, session: { messages: 2 } });
+    expect(texts(kit)).toEqual(["root", "end"]);
+    const count = kit.db.prepare("SELECT count(*) AS n FROM messages_fts WHERE messages_fts MATCH 'stray'");
+    expect(count.get()).toEqual({ n: 0 });
+  });
+
+  test("a last line that was cut off is left out, and told; any other is refused", async () => {
+    const kit = setupSessions();
+    const [first = "", second = ""] = tree(["1", null, "a"], ["2", "1", "b"]);
+    const torn = second.slice(0, -9);
+    const of = (key: string, lines: readonly string[], isLast = true) =>
+      kit.call("sessions.import", { key, lines, isLast });
+    expect((await of("u", [header, torn, first])).error).toMatchObject({
+      message: expect.stringContaining("line 2 cannot be used, it is no JSON object") as string,
+    });
+    expect((await of("u", [header, first, torn], false)).error?.code).toBe("invalid_params");
+    // One of ours is written whole.
+    expect((await of("u", ['{"type":"session","version":1,"key":"x"}', torn])).error?.code).toBe(
+      "invalid_params",
+    );
+    expect((await of("u", [header, first, "not json"])).error?.code).toBe("invalid_params");
+    expect((await of("u", [header, torn])).error?.code).toBe("invalid_params");
+    // What is JSON was not cut off.
+    expect((await of("u", [header, first, "[]"])).error?.code).toBe("invalid_params");
+    expect((await of("t", [header, first, torn])).result as unknown).toMatchObject({
+      imported: 1,
+      skipped: 0,
+      isTorn: true,
+    });
+    expect(texts(kit)).toEqual(["a"]);
+    expect((await of("x", [header, first, "\0\0\0"])).result as unknown).toMatchObject({ isTorn: true });
+    await of("v", [header, first], false);
+    expect((await of("v", [torn])).result as unknown).toMatchObject({ imported: 0, isTorn: true });
+    expect((await of("w", [header, first])).result as unknown).toMatchObject({ isTorn: false, leftOut: 0 });
+  });
+});

@@ -3,10 +3,13 @@ import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "
 import { basename, dirname, join } from "node:path";
 import { APPLICATION_ID, SCHEMA_VERSION, STEPS } from "../../../../src/features/schema.ts";
 import { migrate, prepareSchema } from "../../../../src/features/storage/migrate.ts";
+import { createBunPlatform } from "../../../../src/platform/bun.ts";
 import { openDatabase } from "../../../../src/platform/database.ts";
 import type { Database, SqlRow } from "../../../../src/ports.ts";
 import { createMemoryLog } from "../../../support/ports.ts";
 import { tempDir } from "../../../support/temp.ts";
+
+const { files } = createBunPlatform();
 
 function open(name = "gateway.db"): Database {
   return openDatabase(join(tempDir(), name));
@@ -50,9 +53,9 @@ const READY = [{ user_version: SCHEMA_VERSION }, { application_id: APPLICATION_I
 test("a new database gets its tables and our mark, and no backup", async () => {
   const db = open();
   const log = createMemoryLog();
-  await migrate(db, log);
+  await migrate(db, { files, log });
   expect(mark(db)).toEqual(READY);
-  await migrate(db, log);
+  await migrate(db, { files, log });
   expect(mark(db)).toEqual(READY);
   expect(log.lines).toEqual([]);
   expect(readdirSync(dirname(db.path)).filter((name) => name.includes("backup"))).toEqual([]);
@@ -73,8 +76,20 @@ test("all of a first version's database is there afterwards", () => {
       updated_at: 5_000,
       messages: 3,
       session_id: "s1",
+      kind: "main",
+      title: "grüß 🙂",
+      preview: "and then?",
     },
-    { id: "s2", label: null, model: null, messages: 0, session_id: "s2" },
+    {
+      id: "s2",
+      kind: "other",
+      title: null,
+      preview: null,
+      label: null,
+      model: null,
+      messages: 0,
+      session_id: "s2",
+    },
   ]);
   expect(
     rows(db, "SELECT seq, id, session_id, status, started_at, ended_at, error, checksum FROM runs"),
@@ -173,11 +188,11 @@ test("before it changes, all of it is copied, for nobody else, and named", async
   writeFileSync(path, "kept");
   writeFileSync(taken, "kept too");
   const log = createMemoryLog();
-  await migrate(db, log);
+  await migrate(db, { files, log });
   expect(log.lines).toEqual([
     {
       level: "info",
-      message: "database copied before its tables change",
+      message: "database was copied before its tables changed",
       fields: { backup: `${path}-3`, from: 1, to: SCHEMA_VERSION },
     },
   ]);
@@ -201,12 +216,74 @@ test("a failure in the middle leaves all as it was", () => {
   expect(mark(reopened)).toEqual(READY);
 });
 
+test("titles and previews are short, and of messages with words", () => {
+  const db = firstVersion();
+  db.exec("DELETE FROM messages");
+  const message = db.prepare("INSERT INTO messages VALUES (?, 's1', ?, ?, ?, null, 1)");
+  const text = (words: string): string => JSON.stringify([{ type: "text", text: words }]);
+  message.run(1, 3, "user", '[{"type":"image","id":"i","mimeType":"image/png","bytes":3}]');
+  message.run(2, 7, "user", "[{ damaged");
+  message.run(3, 7, "assistant", text("an answer"));
+  message.run(4, 9, "user", text(`first\n${"long ".repeat(100)}`));
+  message.run(20, 9, "assistant", text("last ".repeat(100)));
+  message.run(21, 9, "assistant", "[]");
+  prepareSchema(db);
+  const [row] = rows(db, "SELECT title, preview FROM sessions WHERE id = 's1'");
+  expect(row?.["title"]).toStartWith("first long");
+  expect(row?.["preview"]).toStartWith("last last");
+  expect([row?.["title"], row?.["preview"]].map((words) => String(words).length)).toEqual([60, 240]);
+});
+
+test("a session that was called main keeps a key it can be reached by, where its own is taken", () => {
+  const db = firstVersion();
+  const session = db.prepare("INSERT INTO sessions VALUES (?, ?, ?, null, null, 1, 1, 0)");
+  session.run("s3", "main", "main");
+  session.run("s4", "agent:main:main-2", "main");
+  prepareSchema(db);
+  expect(rows(db, "SELECT id, key FROM sessions ORDER BY id")).toEqual([
+    { id: "s1", key: "agent:main:main" },
+    { id: "s2", key: "agent:main:garden" },
+    { id: "s3", key: "agent:main:main-3" },
+    { id: "s4", key: "agent:main:main-2" },
+  ]);
+  const alone = firstVersion();
+  alone.exec("UPDATE sessions SET key = 'main', agent_id = 'Home' WHERE id = 's1'");
+  prepareSchema(alone);
+  expect(rows(alone, "SELECT key, kind FROM sessions WHERE id = 's1'")).toEqual([
+    { key: "agent:home:main", kind: "main" },
+  ]);
+});
+
+test("tries that fail leave no copies, and one that is killed no more than one", async () => {
+  const db = firstVersion();
+  const names = (): string[] => readdirSync(dirname(db.path)).filter((name) => name.includes("backup"));
+  // What the step makes is there already.
+  db.exec("CREATE TABLE images (id TEXT)");
+  for (let n = 0; n < 3; n++) {
+    const failure = await migrate(db, { files, log: createMemoryLog() }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(Error);
+    expect(names()).toEqual([]);
+  }
+  db.exec("DROP TABLE images");
+  // Killed before the tables changed: what it left may be of an older state.
+  writeFileSync(`${db.path}.v1-backup-unkept`, "of an earlier try");
+  await migrate(db, { files, log: createMemoryLog() });
+  expect(names()).toEqual(["gateway.db.v1-backup"]);
+  const copy = openDatabase(`${db.path}.v1-backup`);
+  expect(rows(copy, "SELECT count(*) AS n FROM messages")).toEqual([{ n: 3 }]);
+  copy.close();
+  // Killed after that: the copy still gets its name.
+  renameSync(`${db.path}.v1-backup`, `${db.path}.v1-backup-unkept`);
+  await migrate(db, { files, log: createMemoryLog() });
+  expect(names()).toEqual(["gateway.db.v1-backup"]);
+});
+
 test("where there can be no copy nothing changes", async () => {
   const db = firstVersion();
   const before = contents(db);
   // The directory is gone, and what is open in it stays.
   renameSync(dirname(db.path), `${dirname(db.path)}-elsewhere`);
-  const failure = await migrate(db, createMemoryLog()).catch((error: unknown) => error);
+  const failure = await migrate(db, { files, log: createMemoryLog() }).catch((error: unknown) => error);
   renameSync(`${dirname(db.path)}-elsewhere`, dirname(db.path));
   expect(failure).toBeInstanceOf(Error);
   expect(contents(db)).toEqual(before);
@@ -241,7 +318,7 @@ test("one of a newer gateway is refused and not written", () => {
   prepareSchema(db);
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
   expect(() => prepareSchema(db)).toThrow(
-    `Cannot use database: made by a newer gateway (its version is ${SCHEMA_VERSION + 1}, this one knows ${SCHEMA_VERSION})`,
+    `Cannot use database "${db.path}": made by a newer gateway (its version is ${SCHEMA_VERSION + 1}, this one knows ${SCHEMA_VERSION})`,
   );
   expect(mark(db)[0]).toEqual({ user_version: SCHEMA_VERSION + 1 });
 });

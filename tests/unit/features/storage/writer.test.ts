@@ -131,8 +131,12 @@ test("a full disk refuses the whole group, is told once, and is over with the fi
   const again = Promise.allSettled([add(big)]);
   time.advance(LIMITS.writeGatherMsMax);
   expect(await again).toMatchObject([{ status: "rejected", reason: refusal }]);
-  expect(log.lines.map(({ level, message }) => [level, message])).toEqual([
-    ["warn", "database takes nothing"],
+  expect(log.lines).toEqual([
+    {
+      level: "warn",
+      message: "database takes nothing",
+      fields: { reason: problem, error: "database or disk is full" },
+    },
   ]);
 
   db.exec("PRAGMA max_page_count = 1000000");
