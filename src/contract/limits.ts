@@ -251,9 +251,9 @@ export const LIMITS = {
    * An idle gateway is half of it; fifty sessions that stream at once fit under 120 MB that way.
    */
   memoryLargeBytes: 88 * 1024 * 1024,
-  memoryGrowthBytes: 6 * 1024 * 1024,
+  memoryGrowthBytes: 3 * 1024 * 1024,
   memoryLookMs: 1_000,
-  memoryLargeLookMs: 250,
+  memoryLargeLookMs: 200,
   /** Shorter secrets are not hidden in logs: they would hide half of every ordinary line. */
   hiddenCharsMin: 6,
   /** Secrets of one configuration: each is looked for in every line of the log. */

@@ -97,7 +97,16 @@ function fill(path: string): void {
     insert.run("long", LONG, kindOf(LONG), "long", null, null, ts, ts);
     for (let n = 0; n < SESSIONS; n++) {
       const key = n % 2 === 0 ? `agent:main:telegram:group:${n}` : `agent:main:telegram:direct:${n}`;
-      insert.run(`s${n}`, key, kindOf(key), `s${n}`, `About topic ${n}`, `The last words on topic ${n}`, ts, ts - n);
+      insert.run(
+        `s${n}`,
+        key,
+        kindOf(key),
+        `s${n}`,
+        `About topic ${n}`,
+        `The last words on topic ${n}`,
+        ts,
+        ts - n,
+      );
     }
     for (let n = 0; n < ALL_MESSAGES; n++) {
       const word = n % 10_000 === 0 ? "needle" : `word${n % 977}`;

@@ -47,7 +47,6 @@ export type TranscriptLine = LineContent & {
 const VERSION = 1;
 
 /** A line that was begun, or what a power cut leaves in its place. */
-// oxlint-disable-next-line no-control-regex -- the NULs of a file that was longer than what came to the disk
 const TORN = /^(?:\{|\0+$)/;
 
 const Header = once(() =>
