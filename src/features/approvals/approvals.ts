@@ -201,10 +201,14 @@ export class Approvals {
 
   #end(open: Open, by: "timeout" | "cancelled"): void {
     this.#forget(open.approval.id);
-    open.settle("deny");
     const closing = this.#close(open.approval, this.#denied(by));
     this.#closing.add(closing);
-    void closing.finally(() => this.#closing.delete(closing));
+    // Who was cancelled does not listen; all others hear of the end before the agent goes on.
+    if (by === "cancelled") open.settle("deny");
+    void closing.finally(() => {
+      this.#closing.delete(closing);
+      open.settle("deny");
+    });
   }
 
   /** Never rejects: that it is denied does not depend on the disk. */
