@@ -247,6 +247,7 @@ export interface Database {
   /** Where it is, as it was opened; SQLite's own files beside it have this name with `-wal` and `-shm`. */
   readonly path: string;
   exec(sql: string): void;
+  /** Compiled when it is first used, which is when a mistake in it is told. */
   prepare(sql: string): Statement;
   /** All of `work` or nothing; on disk when this returns. One inside another is a part of it. */
   transaction<T>(work: () => T): T;

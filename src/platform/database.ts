@@ -77,7 +77,7 @@ class SqliteDatabase implements Database {
   }
 
   prepare(sql: string): Statement {
-    return new SqliteStatement(orDatabaseError(() => this.#connection.prepare(sql)));
+    return new SqliteStatement(() => this.#connection.prepare(sql));
   }
 
   /** A call inside another joins it: if either fails, nothing of both is kept. */
@@ -173,11 +173,17 @@ class SqliteDatabase implements Database {
   }
 }
 
+/** Compiled when it is first used: a gateway declares a hundred, and needs ten of them to start. */
 class SqliteStatement implements Statement {
-  readonly #statement: StatementSync;
+  readonly #compile: () => StatementSync;
+  #compiled: StatementSync | undefined;
 
-  constructor(statement: StatementSync) {
-    this.#statement = statement;
+  constructor(compile: () => StatementSync) {
+    this.#compile = compile;
+  }
+
+  get #statement(): StatementSync {
+    return (this.#compiled ??= this.#compile());
   }
 
   run(...values: SqlValue[]): { changes: number; lastId: number } {

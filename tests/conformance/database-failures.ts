@@ -29,7 +29,7 @@ export function databaseFailuresSuite({ platform, test }: Subject): void {
       const refused = (kind: DatabaseErrorKind, work: () => unknown): void =>
         assert.throws(work, (error) => isRefusal(error, kind));
       refused("other", () => db.exec("INSERT INTO t (id) VALUES (1), (1)"));
-      refused("other", () => db.prepare("SELECT FROM"));
+      refused("other", () => db.prepare("SELECT FROM").get());
       const other = platform.openDatabase(db.path);
       db.exec("PRAGMA busy_timeout = 0");
       other.transaction(() => {

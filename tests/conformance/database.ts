@@ -38,7 +38,7 @@ export function databaseSuite({ platform, test, child }: Subject): void {
       assert.equal(select.get(3), undefined);
       assert.deepEqual(select.all(3), []);
       assert.throws(() => db.prepare("SELECT x'00' AS bytes").get(), /Cannot read column "bytes"/);
-      assert.throws(() => db.prepare("SELECT FROM"), /syntax error/);
+      assert.throws(() => db.prepare("SELECT FROM").get(), /syntax error/);
     });
   });
 
