@@ -2,7 +2,8 @@ import type { RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages
 import { AnthropicAnswer } from "./anthropic-answer.ts";
 import { type SaidBlocks, toConversation } from "./anthropic-messages.ts";
 import { Exchange } from "./exchange.ts";
-import { type Target, toEarlyEnd, toFault, toRpcError, toStreamError } from "./failures.ts";
+import type { Target } from "./failures.ts";
+import { hear, type OwnState } from "./hear.ts";
 import type { ModelEvent, ModelRequest } from "./model.ts";
 import {
   type ChatProvider,
@@ -25,9 +26,6 @@ type Asked = {
   readonly settings: ModelSettings;
   readonly target: Target;
 };
-
-/** What `state` events of this model hold; another model's are not for it. */
-type OwnState = { readonly ref: string; readonly said: SaidBlocks };
 
 /** @returns the models of one server that speaks Anthropic's messages */
 export function createAnthropicProvider(endpoint: Endpoint, ports: EndpointPorts): ChatProvider {
@@ -68,33 +66,17 @@ async function* complete(
   const exchange = new Exchange(signal, { ...ports, headers: anthropicHeaders(endpoint.apiKey) });
   const client = createClient(Anthropic, endpoint, exchange);
   const answer = new AnthropicAnswer();
-  let isOpen = false;
-  try {
+  yield* hear({
+    exchange,
+    answer,
+    target,
+    clock: ports.clock,
+    signal,
+    hasEnded: () => false,
     // Not `messages.create`, which writes to the console about models that will be retired.
-    const options = { body: bodyOf(asked, request), stream: true, signal: exchange.signal };
-    const stream: Events = await client.post("/v1/messages", options);
-    isOpen = true;
-    for await (const event of stream) {
-      yield* answer.take(event);
-      exchange.heard(answer.chars);
-      if (answer.isFinished) exchange.settle();
-    }
-  } catch (error) {
-    if (signal.aborted) return;
-    // Finished but for its end mark: nothing is missing.
-    if (!answer.isFinished) {
-      if (exchange.fault !== undefined) throw toFault(exchange.fault, target);
-      throw isOpen ? toStreamError(error, target) : toRpcError(error, target, ports.clock);
-    }
-  } finally {
-    exchange.stop();
-  }
-  if (signal.aborted) return;
-  if (!answer.isFinished) throw toEarlyEnd(exchange, answer.isEmpty, target);
-  for (const event of answer.end()) {
-    if (event.type !== "state") yield event;
-    else yield { type: "state", state: { ref: target.model, said: event.state } };
-  }
+    open: (): Promise<Events> =>
+      client.post("/v1/messages", { body: bodyOf(asked, request), stream: true, signal: exchange.signal }),
+  });
 }
 
 type Library = typeof import("@anthropic-ai/sdk").Anthropic;
@@ -116,8 +98,8 @@ function createClient(Anthropic: Library, endpoint: Endpoint, exchange: Exchange
 function bodyOf({ settings, target }: Asked, request: ModelRequest): Record<string, unknown> {
   const { model, seesImages, maxTokens = answerTokens(model) } = settings;
   const states = request.states
-    // Ours are the only ones with this model's name: see `complete`.
-    .map((state) => state as OwnState)
+    // Ours are the only ones with this model's name: see `hear`.
+    .map((state) => state as OwnState<SaidBlocks>)
     .filter(({ ref }) => ref === target.model)
     .map(({ said }) => said);
   return { model, max_tokens: maxTokens, stream: true, ...toConversation(request, states, seesImages) };

@@ -13,15 +13,8 @@ import {
   RETRIES,
 } from "./endpoint.ts";
 import { Exchange } from "./exchange.ts";
-import {
-  refusesStreamOptions,
-  refusesTools,
-  type Target,
-  toEarlyEnd,
-  toFault,
-  toRpcError,
-  toStreamError,
-} from "./failures.ts";
+import { refusesStreamOptions, refusesTools, type Target } from "./failures.ts";
+import { hear, type OwnState } from "./hear.ts";
 import type { ModelEvent, ModelRequest } from "./model.ts";
 import { toOpenAiMessages } from "./openai-messages.ts";
 
@@ -56,9 +49,6 @@ type ServerState = {
 /** Which model, and where. */
 type Asked = { readonly server: ServerState; readonly settings: ModelSettings; readonly target: Target };
 
-/** What `state` events of this model hold; another model's are not for it. */
-type OwnState = { readonly ref: string; readonly answer: AnswerState };
-
 async function* complete(
   asked: Asked,
   request: ModelRequest,
@@ -74,31 +64,15 @@ async function* complete(
   const exchange = new Exchange(signal, { ...ports, headers });
   const opener = createClient(OpenAI, endpoint, exchange);
   const answer = new Answer(`call_${request.messages.length}`);
-  let isOpen = false;
-  try {
-    const stream = await openStream(asked, opener, request);
-    isOpen = true;
-    for await (const chunk of stream) {
-      yield* answer.take(chunk);
-      exchange.heard(answer.chars);
-      if (answer.isFinished) exchange.settle();
-    }
-  } catch (error) {
-    if (signal.aborted) return;
-    // Finished but for its end mark: nothing is missing.
-    if (!answer.isFinished) {
-      if (exchange.fault !== undefined) throw toFault(exchange.fault, target);
-      throw isOpen ? toStreamError(error, target) : toRpcError(error, target, ports.clock);
-    }
-  } finally {
-    exchange.stop();
-  }
-  if (signal.aborted) return;
-  if (!answer.isFinished && !exchange.isDone) throw toEarlyEnd(exchange, answer.isEmpty, target);
-  for (const event of answer.end()) {
-    if (event.type !== "state") yield event;
-    else yield { type: "state", state: { ref: target.model, answer: event.state } };
-  }
+  yield* hear({
+    exchange,
+    answer,
+    target,
+    clock: ports.clock,
+    signal,
+    hasEnded: () => exchange.isDone,
+    open: () => openStream(asked, opener, request),
+  });
 }
 
 type Library = typeof import("openai").OpenAI;
@@ -142,10 +116,10 @@ function bodyOf(asked: Asked, request: ModelRequest): ChatCompletionCreateParams
   const { server, settings, target } = asked;
   const { model, seesImages, maxTokens } = settings;
   const states = request.states
-    // Ours are the only ones with this model's name: see `complete`.
-    .map((state) => state as OwnState)
+    // Ours are the only ones with this model's name: see `hear`.
+    .map((state) => state as OwnState<AnswerState>)
     .filter(({ ref }) => ref === target.model)
-    .map(({ answer }) => answer);
+    .map(({ said }) => said);
   // OpenAI's newer models refuse the older name, most other servers know no other.
   const bound = target.host === "api.openai.com" ? "max_completion_tokens" : "max_tokens";
   return {

@@ -93,10 +93,8 @@ async function shakeHands(
 ): Promise<Connection> {
   const link = await openLink(definition, parts);
   // Nothing is offered: no sampling, no elicitation, no roots.
-  const client = new parts.library.Client(
-    { name: "gateway", version: VERSION },
-    { capabilities: {}, ...version },
-  );
+  const { library } = parts;
+  const client = new library.Client({ name: "gateway", version: VERSION }, { capabilities: {}, ...version });
   listen(client, link, parts);
   try {
     await client.connect(link.transport, { signal: parts.signal, timeout: LIBRARY_TIMEOUT_MS });
