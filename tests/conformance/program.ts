@@ -145,9 +145,12 @@ export function programSuite({ platform, test }: Subject): void {
     const kept = await linesOf(flood);
     assert.equal(kept.at(-1), "line 19999");
     // What came while they were read is there as well: none is missing that is not counted.
-    const leftOut = Number(/^\((\d+) lines left out\)$/.exec(kept[0] ?? "")?.[1]);
-    assert.ok(leftOut > 0, `${kept[0]}`);
-    assert.equal(leftOut + kept.length - 1, 20_000);
+    const counts = kept.map((line) => Number(/^\((\d+) lines left out\)$/.exec(line)?.[1] ?? 1));
+    assert.ok(kept.length < 20_000, `${kept[0]}`);
+    assert.equal(
+      counts.reduce((sum, count) => sum + count, 0),
+      20_000,
+    );
   });
 
   test("program: one that cannot be started says why", async () => {
