@@ -2,6 +2,7 @@ import type { Clock, Log, Runner } from "../../ports.ts";
 import type { SessionEnvironment } from "../sessions/environment.ts";
 import type { StoredSession } from "../sessions/sessions.ts";
 import type { Writer } from "../storage/writer.ts";
+import { dayOf } from "../usage/day.ts";
 import type { Contexts } from "./compaction.ts";
 import type { Usage } from "./contract.ts";
 import type { Journal } from "./journal.ts";
@@ -29,7 +30,7 @@ export async function compactNow(
   const { environment } = ports.environmentOf(session);
   const who = { agentId: session.agentId, model: environment.models[0] ?? "unknown" };
   const onUsage = (usage: Usage): void => {
-    const day = new Date(clock.now()).toISOString().slice(0, 10);
+    const day = dayOf(clock.now());
     writer
       .write(() => journal.addUsage(day, who, usage))
       .catch((error: unknown) => log.warn("usage not written", { error: String(error) }));

@@ -4,6 +4,7 @@ import type { Clock, Crypto, Log, Timers } from "../../ports.ts";
 import { internalError } from "../../rpc/internal.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Writer } from "../storage/writer.ts";
+import { dayOf } from "../usage/day.ts";
 import type { Content, RunFailure } from "./contract.ts";
 import type { RunEnd } from "./entries.ts";
 import type { Journal } from "./journal.ts";
@@ -107,7 +108,7 @@ export class Endings {
       toolCalls: transcript.toolCalls,
       contextTokens: run.contextTokens,
     });
-    const day = new Date(end.ts).toISOString().slice(0, 10);
+    const day = dayOf(end.ts);
     if (usage) journal.addUsage(day, { agentId: session.agentId, model: model ?? "unknown" }, usage);
     if (run.steered.length > 0 && !QUIET.has(reason)) this.#passOn(run, end.ts, traces);
     return message;

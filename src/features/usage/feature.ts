@@ -2,6 +2,7 @@ import { LIMITS } from "../../contract/limits.ts";
 import type { Feature } from "../../feature.ts";
 import type { Clock, Database } from "../../ports.ts";
 import { usageContract } from "./contract.ts";
+import { dayOf } from "./day.ts";
 import { type Counts, UsageDays } from "./days.ts";
 
 /** What a million tokens of a model cost, US dollars. */
@@ -51,7 +52,7 @@ export function createUsageFeature({ db, priceOf }: UsageParts): Feature {
 /** As the journal writes it. */
 function firstDay(clock: Clock, days: number): string {
   const dayMs = 24 * 60 * 60_000;
-  return new Date(clock.now() - (days - 1) * dayMs).toISOString().slice(0, 10);
+  return dayOf(clock.now() - (days - 1) * dayMs);
 }
 
 function costOf({ inputTokens, outputTokens, cachedTokens }: Counts, price: ModelPrice): number {
