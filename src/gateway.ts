@@ -15,9 +15,14 @@ import { type FollowedConfig, followConfiguration } from "./gateway/live-config.
 import { keepSmall } from "./gateway/memory.ts";
 import { DATABASE_FILE, STATE_FILE, TOKEN_FILE } from "./gateway/names.ts";
 import { type GatewayToken, resolveGatewayRuntimeConfig } from "./gateway/runtime-config.ts";
+import { createPlugins, type Plugins } from "./gateway/plugins.ts";
 import { Restarts } from "./gateway/restarts.ts";
 import { applyHot, checkPlace, createRunning, type Running } from "./gateway/running.ts";
-import { createGatewayRuntimeState, type LiveConfig } from "./gateway/runtime-state.ts";
+import {
+  createGatewayRuntimeState,
+  type GatewayRuntimeState,
+  type LiveConfig,
+} from "./gateway/runtime-state.ts";
 import { attachGatewayWsHandlers, listen, urlsOf } from "./gateway/sockets.ts";
 import type { Listener, Log, Platform } from "./ports.ts";
 import { VERSION } from "./version.ts";
@@ -155,7 +160,8 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
   const lifetime = createLifetime((error) => loaded.log.error("stop failed", { error: errorText(error) }));
   let hasStarted = false;
   try {
-    // 2. Plugins that switch themselves on: none yet.
+    // 2. Plugins: which of them run is in the configuration; none switches itself on yet.
+    const plugins = createPlugins(platform, loaded, lifetime);
 
     // 3. What the configuration comes down to on this machine: addresses, credentials.
     const config = await resolveGatewayRuntimeConfig(loaded.store.current(), { ...platform, stateDir });
@@ -174,7 +180,7 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
       ...loaded,
       storage,
       live,
-      agents: agents.feature,
+      others: [agents.feature, plugins.feature],
       runner: agents.runner,
       defaultModel: agents.defaultModel,
       priceOf: agents.priceOf,
@@ -192,7 +198,7 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
       live,
       config,
       state,
-      waiting: agents.waiting,
+      waiting: () => [...agents.waiting(), ...plugins.waiting()],
     });
     const place = { ...config, port: former?.configured === config.port ? former.actual : config.port };
     for (const listener of await listen(platform, place, { serve: handlers.serve, log: loaded.log })) {
@@ -203,7 +209,7 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
     // 6. What runs beside.
     const { listeners } = handlers;
     lifetime.onStop(keepSmall(process, platform.timers));
-    const { ready } = await startGatewaySidecars({ platform, loaded, agents, listeners });
+    const { ready } = await startGatewaySidecars({ platform, loaded, agents, listeners, plugins, state });
     hasStarted = true;
     const parts = { config, state, handlers, ready };
     return createRunning(platform, parts, () => lifetime.stop());
@@ -217,11 +223,13 @@ interface SidecarParts {
   readonly platform: Platform;
   readonly loaded: Loaded;
   readonly agents: Agents;
+  readonly plugins: Plugins;
+  readonly state: GatewayRuntimeState;
   readonly listeners: readonly Listener[];
 }
 
-/** What is not needed to answer: the note in the state directory and the search for a model. */
-async function startGatewaySidecars({ platform, loaded, agents, listeners }: SidecarParts) {
+/** What is not needed to answer: the note in the state directory, the search for a model, plugins. */
+async function startGatewaySidecars({ platform, loaded, agents, plugins, state, listeners }: SidecarParts) {
   const { files, process, clock } = platform;
   const { store, log } = loaded;
   const { stateDir } = store.paths;
@@ -234,7 +242,8 @@ async function startGatewaySidecars({ platform, loaded, agents, listeners }: Sid
     log.error("state file not written: a second gateway cannot name this one", { error: String(error) }),
   );
   log.info("gateway listening", { url, version: VERSION, runtime: platform.runtime, pid: process.pid });
-  return { ready: agents.detect() };
+  plugins.attach(state);
+  return { ready: Promise.all([agents.detect(), plugins.settled()]).then(() => {}) };
 }
 
 // --- the running gateway ---

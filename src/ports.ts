@@ -174,6 +174,12 @@ export interface Files {
   realPath(path: string): Promise<string | undefined>;
   /** What is there, links followed; undefined when there is nothing or it cannot be looked at. */
   stat(path: string): Promise<FileStat | undefined>;
+  /**
+   * Why others could change what is there, or take its place: it or a directory above has another owner, or
+   * group or everybody may write there. Undefined when only we and the superuser can. @throws when there is
+   * nothing
+   */
+  distrust(path: string): Promise<string | undefined>;
   /** Names in a directory, sorted; none when there is no such directory. */
   list(path: string): Promise<string[]>;
   /**
@@ -423,6 +429,29 @@ export interface Program {
   readonly ended: Promise<string>;
 }
 
+// --- plugins ---
+
+/** A plugin's code, loaded apart from every other load of it. */
+export interface PluginModule {
+  /** What its entry exports. */
+  readonly exports: Readonly<Record<string, unknown>>;
+  /** Calls `work` as the plugin's: what it opens belongs to the plugin, and so do errors nobody catches. */
+  run<A extends unknown[], R>(work: (...args: A) => R, ...args: A): R;
+  /** Closes what its code opened, where the runtime can, and forgets the code. */
+  dispose(): void;
+}
+
+/** Loads code from outside: TypeScript as it is, with its own `node_modules`. */
+export interface PluginLoader {
+  /**
+   * Rejects with what the code throws, or why it cannot be read.
+   *
+   * @param entry absolute path
+   * @param onError told of errors of the plugin that nobody caught, where the runtime can tell whose they are
+   */
+  load(entry: string, onError: (error: unknown) => void): Promise<PluginModule>;
+}
+
 // --- the machine ---
 
 /** Where text goes. Writes never throw and never block; past a bound they are dropped and counted. */
@@ -483,6 +512,7 @@ export interface Platform extends Server, Watcher {
   readonly crypto: Crypto;
   readonly files: Files;
   readonly process: Process;
+  readonly plugins: PluginLoader;
   /**
    * Opens or creates the database file, mode 0600.
    *

@@ -33,7 +33,7 @@ const LAYERS: Readonly<Record<string, number>> = {
 
 const PURE = /^src\/(contract|rpc|config|features)\/|^src\/(ports|feature)\.ts$/;
 const RUNTIME = /^src\/(platform\/|main(\.deno)?\.ts$)/;
-const ENTRIES = ["src/main.ts", "src/main.deno.ts", "src/client/mod.ts"];
+const ENTRIES = ["src/main.ts", "src/main.deno.ts", "src/client/mod.ts", "src/plugins/api.ts"];
 
 /** What would make a pure file answer differently on the same input, or tie it to one runtime. */
 const IMPURE = [

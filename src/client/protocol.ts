@@ -839,6 +839,62 @@ export interface Methods {
     };
   };
   /**
+   * Every plugin that was found, with its state and why it is not running
+   *
+   * scope: read
+   */
+  "plugins.list": {
+    params: Empty;
+    result: {
+      plugins: Array<{
+        /** the folder's name where the manifest cannot be read */
+        id: string;
+        name?: string;
+        version?: string;
+        description?: string;
+        state: "disabled" | "running" | "failed" | "quarantined";
+        directory: string;
+        /** why it does not run, or why a newer version of it does not */
+        error?: string;
+        /** how often it was started since the gateway was */
+        loads: number;
+        methods: string[];
+        events: string[];
+        /** folders of the same id that are not used */
+        overridden?: string[];
+      }>;
+    };
+  };
+  /**
+   * Loads a plugin anew from its files; one that cannot start leaves the old one running
+   *
+   * scope: admin; changes something; errors: not_found, conflict, unavailable
+   */
+  "plugins.reload": {
+    params: {
+      id: string;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      /** the folder's name where the manifest cannot be read */
+      id: string;
+      name?: string;
+      version?: string;
+      description?: string;
+      state: "disabled" | "running" | "failed" | "quarantined";
+      directory: string;
+      /** why it does not run, or why a newer version of it does not */
+      error?: string;
+      /** how often it was started since the gateway was */
+      loads: number;
+      methods: string[];
+      events: string[];
+      /** folders of the same id that are not used */
+      overridden?: string[];
+    };
+  };
+  /**
    * Runs that go on or wait, in the order they came
    *
    * scope: read
@@ -1586,6 +1642,12 @@ export interface Events {
    * scope: read; delivery: latest; not replayed
    */
   health: Health;
+  /**
+   * A plugin's state is another one, or another version of it runs
+   *
+   * scope: read; delivery: latest
+   */
+  "plugins.changed": { id: string; state: "disabled" | "running" | "failed" | "quarantined"; error?: string };
   /**
    * The clients connected now; several changes make one event
    *

@@ -56,6 +56,12 @@ export const DEFAULTS = {
   },
   tools: {},
   mcp: {},
+  plugins: {
+    enabled: true,
+    paths: [],
+    deny: [],
+    entries: {},
+  },
   env: {
     vars: {},
   },

@@ -8,7 +8,7 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 /** Top-level sections, old spellings included. */
 export const UNUSED_ROOT = words(`
   meta wizard diagnostics logging update browser ui auth nodeHost bindings broadcast audio media
-  commands approvals cron hooks web channels discovery canvasHost talk skills plugins
+  commands approvals cron hooks web channels discovery canvasHost talk skills
   memory acp cli secrets
   routing identity whatsapp telegram discord slack signal imessage msteams
 `);
@@ -107,6 +107,10 @@ export const UNUSED_PROVIDERS = words(`
   lmstudio minimax minimax-portal mistral moonshot nvidia opencode opencode-go openai-codex openrouter qianfan
   qwen qwen-portal sglang synthetic together venice vercel-ai-gateway vllm volcengine xai xiaomi zai
 `);
+
+export const UNUSED_PLUGINS = words("load slots installs");
+
+export const UNUSED_PLUGIN_ENTRY = words("hooks apiKey env");
 
 /** Environment variables, without their prefix; a `*` at the end stands for any rest. */
 export const UNUSED_ENV = words(`

@@ -4,6 +4,7 @@ import { agentsSection } from "./sections/agents.ts";
 import { Text, Variable } from "./sections/common.ts";
 import { gatewaySection } from "./sections/gateway.ts";
 import { modelsSection } from "./sections/models.ts";
+import { pluginsSection } from "./sections/plugins.ts";
 import { messagesSection, sessionSection } from "./sections/session.ts";
 import { mcpSection, toolsSection } from "./sections/tools.ts";
 
@@ -24,6 +25,7 @@ export const coreSections = {
   messages: messagesSection,
   tools: toolsSection,
   mcp: mcpSection,
+  plugins: pluginsSection,
   env: Env.catchall(Variable)
     .prefault({})
     .meta({ unused: ["shellEnv"] }),

@@ -260,4 +260,15 @@ export const LIMITS = {
   configSecretsMax: 20_000,
   /** Characters of one field of a log line. */
   logFieldCharsMax: 1_024,
+
+  /** Characters of a plugin's id: it is part of method names. */
+  pluginIdCharsMax: 40,
+  /** A plugin's manifest, and folders that are looked at for one. */
+  pluginManifestBytesMax: 64 * 1024,
+  pluginsMax: 500,
+  /** From loading a plugin to the end of its `start`. */
+  pluginStartMs: 10_000,
+  /** How long calls of a version may go on that is no longer in force, and what its stops have together. */
+  pluginDrainMs: 5_000,
+  pluginStopMs: 5_000,
 } as const;

@@ -3,6 +3,7 @@ import { agentsContract } from "./agents/contract.ts";
 import { approvalsContract } from "./approvals/contract.ts";
 import { configContract } from "./config/contract.ts";
 import { eventsContract } from "./events/contract.ts";
+import { pluginsContract } from "./plugins/contract.ts";
 import { runsContract } from "./runs/contract.ts";
 import { sessionsContract } from "./sessions/contract.ts";
 import { systemContract } from "./system/contract.ts";
@@ -23,6 +24,7 @@ export const contracts = [
   approvalsContract,
   usageContract,
   voicewakeContract,
+  pluginsContract,
 ] as const;
 
 /** The sections that features add to the configuration. */

@@ -40,8 +40,8 @@ export interface RuntimeParts {
   readonly live: LiveConfig;
   readonly storage: Storage;
   readonly runner: Runner;
-  /** Who is behind it, to be started anew by itself. */
-  readonly agents: Feature;
+  /** Features that come with parts of their own: agents, plugins. */
+  readonly others: readonly Feature[];
   /** The model of a session nobody gave one, for people. */
   readonly defaultModel: () => string;
   readonly runtime: string;
@@ -126,7 +126,7 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
       activeRuns: (keys) => runs.saying(keys),
     }),
     createVoicewakeFeature(db),
-    parts.agents,
+    ...parts.others,
   ]);
   return {
     table,

@@ -2,6 +2,7 @@ import { fstatSync } from "node:fs";
 import process from "node:process";
 
 import type { Platform, TextSink } from "../ports.ts";
+import { bunPlugins } from "./bun-plugins.ts";
 import { bunServe } from "./bun-server.ts";
 import { bunWatch } from "./bun-watch.ts";
 import { systemClock, systemTimers } from "./clock.ts";
@@ -29,6 +30,7 @@ export function createBunPlatform(): Platform {
       isTerminal,
       collectGarbage: () => Bun.gc(true),
     }),
+    plugins: bunPlugins,
     openDatabase,
     lock,
     serve: bunServe,

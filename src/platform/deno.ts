@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Platform, TextSink } from "../ports.ts";
 import { systemClock, systemTimers } from "./clock.ts";
 import { openDatabase } from "./database.ts";
+import { denoPlugins } from "./deno-plugins.ts";
 import { denoServe } from "./deno-server.ts";
 import { denoWatch } from "./deno-watch.ts";
 import { createFiles } from "./files.ts";
@@ -31,6 +32,7 @@ export function createDenoPlatform(): Platform {
       // Nobody can ask for it there without a flag of the engine.
       collectGarbage: () => {},
     }),
+    plugins: denoPlugins,
     openDatabase,
     lock,
     serve: denoServe,

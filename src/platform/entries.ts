@@ -9,7 +9,8 @@ import { syncFile } from "./sync-file.ts";
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 
 /** What is under which name, through `node:fs`. */
-export const entries: Pick<Files, "realPath" | "stat" | "list" | "rename" | "removeDir"> = {
+export const entries: Pick<Files, "realPath" | "distrust" | "stat" | "list" | "rename" | "removeDir"> = {
+  distrust: async (path) => distrust(path),
   realPath: async (path) => unlessAbsent(() => realpathSync.native(path), `Cannot resolve path "${path}"`),
   stat: async (path) => statOf(path),
   list: async (path) =>
@@ -67,5 +68,19 @@ function unlessAbsent<T>(work: () => T, problem: string): T | undefined {
   } catch (cause) {
     if (ABSENT.has(codeOf(cause) ?? "")) return undefined;
     throw new Error(`${problem}: ${wordsOf(cause)}`, { cause });
+  }
+}
+
+/** In a directory with this bit nobody takes away what somebody else has put there. @source stat(2) */
+const STICKY = 0o1000;
+const OTHERS_WRITE = 0o022;
+
+function distrust(path: string): string | undefined {
+  const own = process.getuid?.() ?? 0;
+  for (let at = realpathSync.native(path); ; at = dirname(at)) {
+    const { uid, mode } = statSync(at);
+    if (uid !== own && uid !== 0) return `"${at}" belongs to another user`;
+    if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) return `others may write to "${at}"`;
+    if (at === dirname(at)) return undefined;
   }
 }

@@ -3,6 +3,7 @@ import type { Methods } from "../../src/contract/define.ts";
 import { createLifetime } from "../../src/feature.ts";
 import { createAgents } from "../../src/gateway/agents.ts";
 import { loadConfiguration } from "../../src/gateway/configuration.ts";
+import { createPlugins } from "../../src/gateway/plugins.ts";
 import { openStorage } from "../../src/gateway/database.ts";
 import { followConfiguration } from "../../src/gateway/live-config.ts";
 import { createGatewayRuntimeState, type GatewayRuntimeState } from "../../src/gateway/runtime-state.ts";
@@ -14,6 +15,7 @@ import { ASK } from "./corpus.ts";
 import { quietPlatform } from "../support/gateway.ts";
 import type { Runner } from "../../src/ports.ts";
 import { createCountingCrypto, createMemoryLog, createMemorySocket } from "../support/ports.ts";
+import { writePlugin } from "../support/plugin.ts";
 import { createFakeTime } from "../support/time.ts";
 
 export const TOKEN = "the-token-of-the-fuzzer-0123456789";
@@ -23,6 +25,7 @@ export const CONFIG = JSON.stringify({
   gateway: { auth: { mode: "token", token: TOKEN }, trustedProxies: ["127.0.0.1"], log: { format: "json" } },
   agents: { defaults: { model: "echo/echo" } },
   sessions: { keepMax: 40 },
+  plugins: { entries: { hello: { enabled: true } } },
 });
 
 /** The same gateway as a program, to be started with its options behind. */
@@ -75,13 +78,15 @@ export async function createCore() {
   });
   const lifetime = createLifetime((error) => log.error("stop failed", { error: String(error) }));
   const agents = createAgents({ ...platform, ...ports }, loaded, lifetime);
+  writePlugin(join(loaded.store.paths.stateDir, "plugins/hello"));
+  const plugins = createPlugins({ ...platform, ...ports }, loaded, lifetime);
   const state: GatewayRuntimeState = createGatewayRuntimeState({
     ...loaded,
     live,
     ...ports,
     storage,
     runner: asking(agents.runner),
-    agents: agents.feature,
+    others: [agents.feature, plugins.feature],
     defaultModel: agents.defaultModel,
     priceOf: agents.priceOf,
     runtime: "test",
@@ -89,6 +94,8 @@ export async function createCore() {
     home,
     cpuCount: 2,
   });
+  plugins.attach(state);
+  await plugins.settled();
   const methods: Methods = Object.fromEntries(
     state.table.methods().map(({ name, method }) => [name, method]),
   );

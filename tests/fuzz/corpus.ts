@@ -103,6 +103,7 @@ const RECIPES: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   "config.override.unset": [{ key: "sessions.keepMax" }],
   "config.get": [{}],
   "config.patch": [{ raw: RAW, baseHash: "@hash" }],
+  "plugins.reload": [{ id: "hello" }],
   "chat.retry": [{ sessionKey: "cut" }],
   "chat.send": [
     { sessionKey: "cut", message: "some words", idempotencyKey: "cut", timeoutMs: 1 },
@@ -125,7 +126,7 @@ const RECIPES: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
       ],
     },
   ],
-  "config.apply": [{ raw: RAW, baseHash: "@hash", drop: ["gateway", "agents", "sessions"] }],
+  "config.apply": [{ raw: RAW, baseHash: "@hash", drop: ["gateway", "agents", "sessions", "plugins"] }],
 };
 
 /** Valid requests of every method, one method after the other, the same for the same seed. */

@@ -46,6 +46,15 @@ const SAMPLES: Record<
     env: ["{}", {}],
     flag: ["{}", {}],
   },
+  "plugins.enabled": { file: false, env: ["true", true], flag: ["false", false] },
+  "plugins.paths": { file: ["/a"], env: ["/b", ["/b"]], flag: ["/c", ["/c"]] },
+  "plugins.allow": { file: ["a"], env: ["b", ["b"]], flag: ["c", ["c"]] },
+  "plugins.deny": { file: ["a"], env: ["b", ["b"]], flag: ["c", ["c"]] },
+  "plugins.entries": {
+    file: { a: { enabled: true } },
+    env: ['{"b":{"enabled":false}}', { b: { enabled: false } }],
+    flag: ["{}", {}],
+  },
   "session.scope": { file: "global", env: ["per-sender", "per-sender"], flag: ["global", "global"] },
   "session.dmScope": {
     file: "per-peer",
@@ -166,7 +175,7 @@ describe("layers", () => {
       primary: "ollama/qwen3",
       fallbacks: [],
     });
-    expect(result.warnings.map(formatIssue)).toEqual(["moltbot.json: Not used here: plugins, discovery"]);
+    expect(result.warnings.map(formatIssue)).toEqual(["moltbot.json: Not used here: discovery"]);
   });
 
   test("the protocol's example without its variable", () => {
@@ -209,7 +218,7 @@ describe("errors in the file", () => {
       '{"chanels":{}}',
       // Nobody is sent to a key that is not used here.
       [
-        '1:2: Cannot use "chanels": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, env',
+        '1:2: Cannot use "chanels": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, plugins, env',
       ],
     ],
     [
@@ -221,7 +230,7 @@ describe("errors in the file", () => {
       "a key like no other",
       '{"zzz":1}',
       [
-        '1:2: Cannot use "zzz": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, env',
+        '1:2: Cannot use "zzz": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, plugins, env',
       ],
     ],
     [
@@ -383,7 +392,7 @@ describe("errors in the file", () => {
       "several, by place",
       '{"x1y":1,"gateway":{\n"port":-1,"mod":"local"}}',
       [
-        '1:2: Cannot use "x1y": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, env',
+        '1:2: Cannot use "x1y": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, plugins, env',
         '2:8: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got -1',
         '2:11: Cannot use "gateway.mod": there is no such key, did you mean "gateway.mode"',
       ],

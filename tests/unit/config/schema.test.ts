@@ -61,6 +61,7 @@ describe("the schema", () => {
       messages: { queue: { mode: "collect", byChannel: {} } },
       tools: {},
       mcp: {},
+      plugins: { enabled: true, paths: [], deny: [], entries: {} },
       env: { vars: {} },
     });
   });

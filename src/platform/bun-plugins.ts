@@ -1,0 +1,34 @@
+import type { PluginLoader } from "../ports.ts";
+
+/** Each load in a module graph of its own: fresh code, and all that it opened closed with it. */
+export const bunPlugins: PluginLoader = {
+  async load(entry, onError) {
+    await (offered ??= offer());
+    const graph = new Bun.ModuleGraph({ onError });
+    try {
+      const exports = await graph.import<Record<string, unknown>>(entry);
+      return {
+        exports,
+        run: (work, ...args) => graph.run(work, ...args),
+        dispose: () => graph.dispose(),
+      };
+    } catch (error) {
+      graph.dispose();
+      throw error;
+    }
+  },
+};
+
+let offered: Promise<void> | undefined;
+
+/** What plugins import by name is what we use ourselves: from source, in the binary, once in memory. */
+async function offer(): Promise<void> {
+  const [api, zod] = await Promise.all([import("../plugins/api.ts"), import("zod")]);
+  Bun.plugin({
+    name: "gateway",
+    setup(build) {
+      build.module("gateway/plugin", () => ({ exports: { ...api }, loader: "object" }));
+      build.module("zod", () => ({ exports: { ...zod }, loader: "object" }));
+    },
+  });
+}
