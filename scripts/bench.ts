@@ -19,6 +19,7 @@ import {
   type Target,
   watchReloads,
 } from "../tests/bench/measures.ts";
+import { pluginRows } from "../tests/bench/plugins.ts";
 import { sessionRows } from "../tests/bench/sessions.ts";
 import { storageRows } from "../tests/bench/storage.ts";
 import { streamingRows } from "../tests/bench/streaming.ts";
@@ -251,6 +252,7 @@ try {
   rows.push(...(await streamingRows(streaming)));
   rows.push(...(await sessionRows(rounds, newStateDir(), TOKEN)));
   rows.push(...(await storageRows(rounds, newStateDir(), TOKEN)));
+  rows.push(...(await pluginRows({ rounds, newStateDir, freePort, token: TOKEN })));
   await startRows();
   console.log(table(rows));
 } finally {

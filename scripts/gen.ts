@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { toClientTypes } from "./gen/client.ts";
 import { toDefaults } from "./gen/defaults.ts";
 import { readProtocol } from "./gen/protocol.ts";
+import { toScaffold } from "./gen/scaffold.ts";
 
 /** A file written from contracts and configuration: its path from the top of the project, and its text. */
 type Generated = { readonly path: string; readonly text: string };
@@ -14,6 +15,7 @@ export async function generate(): Promise<Generated[]> {
   return [
     await formatted("src/client/protocol.ts", toClientTypes(protocol)),
     await formatted("src/config/defaults.ts", toDefaults()),
+    await formatted("src/cli/plugins/scaffold.json", JSON.stringify(await toScaffold(), null, 2)),
     await formatted("tests/golden/protocol.json", JSON.stringify(protocol, null, 2)),
   ];
 }

@@ -15,6 +15,8 @@ export interface Caller {
   readonly scopes: readonly Scope[];
   /** `Clock.elapsed()` of the moment it connected. */
   readonly connectedMs: number;
+  /** It is a plugin of this gateway, and so runs that it begins are a plugin's, whatever the method. */
+  readonly origin?: "plugin" | undefined;
   /**
    * Runs `work` when the caller has gone away, at once if it has already; the returned function takes it
    * back.

@@ -18,11 +18,7 @@ import { type GatewayToken, resolveGatewayRuntimeConfig } from "./gateway/runtim
 import { createPlugins, type Plugins } from "./gateway/plugins.ts";
 import { Restarts } from "./gateway/restarts.ts";
 import { applyHot, checkPlace, createRunning, type Running } from "./gateway/running.ts";
-import {
-  createGatewayRuntimeState,
-  type GatewayRuntimeState,
-  type LiveConfig,
-} from "./gateway/runtime-state.ts";
+import { type Core, createGatewayRuntimeState, type LiveConfig } from "./gateway/runtime-state.ts";
 import { attachGatewayWsHandlers, listen, urlsOf } from "./gateway/sockets.ts";
 import type { Listener, Log, Platform } from "./ports.ts";
 import { VERSION } from "./version.ts";
@@ -160,8 +156,8 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
   const lifetime = createLifetime((error) => loaded.log.error("stop failed", { error: errorText(error) }));
   let hasStarted = false;
   try {
-    // 2. Plugins: which of them run is in the configuration; none switches itself on yet.
-    const plugins = createPlugins(platform, loaded, lifetime);
+    // 2. Plugins: which of them run, by the configuration and by what they are switched on by themselves.
+    const plugins = createPlugins({ platform, loaded, lifetime });
 
     // 3. What the configuration comes down to on this machine: addresses, credentials.
     const config = await resolveGatewayRuntimeConfig(loaded.store.current(), { ...platform, stateDir });
@@ -174,13 +170,15 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
     // 4. Registry, hub, dispatcher, features: everything that knows no socket.
     const storage = await openStorage({ platform, log: loaded.log, path: `${stateDir}/${DATABASE_FILE}` });
     lifetime.onStop(() => storage.db.close());
-    const agents = createAgents(platform, loaded, lifetime);
+    const agents = createAgents(platform, loaded, { lifetime, plugins });
     const known = {
       ...platform,
       ...loaded,
       storage,
       live,
-      others: [agents.feature, plugins.feature],
+      others: (core: Core) => [agents.feature, ...plugins.features(core)],
+      isPluginAgent: plugins.agents.has,
+      hooks: plugins.hooks,
       runner: agents.runner,
       defaultModel: agents.defaultModel,
       priceOf: agents.priceOf,
@@ -199,6 +197,7 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
       config,
       state,
       waiting: () => [...agents.waiting(), ...plugins.waiting()],
+      pluginRoutes: plugins.routes,
     });
     const place = { ...config, port: former?.configured === config.port ? former.actual : config.port };
     for (const listener of await listen(platform, place, { serve: handlers.serve, log: loaded.log })) {
@@ -209,9 +208,9 @@ async function startRunning({ platform, loaded, live, former }: StartParts): Pro
     // 6. What runs beside.
     const { listeners } = handlers;
     lifetime.onStop(keepSmall(process, platform.timers));
-    const { ready } = await startGatewaySidecars({ platform, loaded, agents, listeners, plugins, state });
+    const { ready } = await startGatewaySidecars({ platform, loaded, agents, listeners, plugins });
     hasStarted = true;
-    const parts = { config, state, handlers, ready };
+    const parts = { config, state, handlers, ready, onStopping: plugins.stopping };
     return createRunning(platform, parts, () => lifetime.stop());
   } catch (error) {
     await lifetime.stop();
@@ -224,12 +223,11 @@ interface SidecarParts {
   readonly loaded: Loaded;
   readonly agents: Agents;
   readonly plugins: Plugins;
-  readonly state: GatewayRuntimeState;
   readonly listeners: readonly Listener[];
 }
 
 /** What is not needed to answer: the note in the state directory, the search for a model, plugins. */
-async function startGatewaySidecars({ platform, loaded, agents, plugins, state, listeners }: SidecarParts) {
+async function startGatewaySidecars({ platform, loaded, agents, plugins, listeners }: SidecarParts) {
   const { files, process, clock } = platform;
   const { store, log } = loaded;
   const { stateDir } = store.paths;
@@ -242,8 +240,8 @@ async function startGatewaySidecars({ platform, loaded, agents, plugins, state, 
     log.error("state file not written: a second gateway cannot name this one", { error: String(error) }),
   );
   log.info("gateway listening", { url, version: VERSION, runtime: platform.runtime, pid: process.pid });
-  plugins.attach(state);
-  return { ready: Promise.all([agents.detect(), plugins.settled()]).then(() => {}) };
+  plugins.attach();
+  return { ready: Promise.all([agents.detect(plugins.settled()), plugins.settled()]).then(() => {}) };
 }
 
 // --- the running gateway ---

@@ -176,7 +176,9 @@ export interface Files {
   stat(path: string): Promise<FileStat | undefined>;
   /**
    * Why others could change what is there, or take its place: it or a directory above has another owner, or
-   * group or everybody may write there. Undefined when only we and the superuser can. @throws when there is
+   * group or everybody may write there. Further up than beside it, directories may be for everybody where
+   * nobody takes away what others have put there, as `/tmp` is, unless there is something of others in them
+   * that code further down would load. Undefined when only we and the superuser can. @throws when there is
    * nothing
    */
   distrust(path: string): Promise<string | undefined>;
@@ -191,6 +193,33 @@ export interface Files {
   rename(from: string, to: string): Promise<boolean>;
   /** Removes the directory and all in it, if it is there; a link is removed and not followed. */
   removeDir(path: string): Promise<void>;
+  /**
+   * All that is below a directory, in the order of its paths; links are told and not followed.
+   *
+   * @throws when it cannot be read, and past `entriesMax`
+   */
+  tree(directory: string, entriesMax: number): Promise<readonly TreeEntry[]>;
+  /** What is in a file; undefined when there is none. @throws on anything else, and past `bytesMax` */
+  readBytes(path: string, bytesMax: number): Promise<Uint8Array | undefined>;
+  /**
+   * Makes the file and the directories above it, modes 0600 (0700 for a program) and 0700. It is not on disk
+   * yet when this resolves. @throws when there is something of that name, a link included
+   */
+  writeBytes(path: string, bytes: Uint8Array, options?: { readonly isExecutable?: boolean }): Promise<void>;
+}
+
+/** One name below a directory. */
+export interface TreeEntry {
+  /** From the directory on: `a/b.ts`. */
+  readonly path: string;
+  readonly kind: "file" | "directory" | "link" | "other";
+  /** Of a file. */
+  readonly bytes: number;
+  readonly isExecutable: boolean;
+  /** Why others could change it: `belongs to another user`. */
+  readonly doubt?: string;
+  /** Where a link leads in the end, absolute; undefined when there is nothing. */
+  readonly leadsTo?: string | undefined;
 }
 
 /** Enough to see that a file is not what it was. */
@@ -408,6 +437,8 @@ export interface ProgramOptions {
   readonly directory: string;
   /** All of its environment; nothing of ours is added. */
   readonly env: Readonly<Record<string, string>>;
+  /** It has a descriptor 3 to write to, which is {@link Program.channel}. */
+  readonly hasChannel?: boolean;
 }
 
 /** A program that runs beside us, with everything it starts, and talks over its standard input and output. */
@@ -417,6 +448,8 @@ export interface Program {
    * UTF-8, in pieces as they come; ends when the program closes it. Not reading it holds the program back.
    */
   readonly stdout: AsyncIterable<Uint8Array>;
+  /** What it writes to descriptor 3, as `stdout`; nothing where it was not asked for. */
+  readonly channel: AsyncIterable<Uint8Array>;
   /** Lines without their ends, each at most 8 KiB, the rest of a longer one dropped. */
   readonly stderr: AsyncIterable<string>;
   /** Resolves when it is handed over; rejects when the program does not read any more. */
@@ -431,6 +464,41 @@ export interface Program {
 
 // --- plugins ---
 
+/** What a process of plugins may do. Paths are absolute and without links. */
+export interface Confinement {
+  /** Connections to other machines, this one's other programs included. */
+  readonly network: boolean;
+  readonly exec: boolean;
+  /** Besides what every program needs to run. */
+  readonly readable: readonly string[];
+  /** May be read as well. */
+  readonly writable: readonly string[];
+}
+
+/** What holds a capability back: the system itself, or why it does not. */
+export interface Held {
+  readonly capability: "network" | "exec" | "files";
+  /** In words for people: `by the kernel`. */
+  readonly by: string;
+  readonly isHeld: boolean;
+}
+
+/** A process of plugins as the gateway sees it. */
+export interface PluginProcess {
+  readonly program: Program;
+  /** Resident memory, bytes; undefined where the system does not tell. */
+  rssBytes(): Promise<number | undefined>;
+}
+
+/** The other end: how a process of plugins talks to its gateway. */
+export interface PluginProcessEnd {
+  /** UTF-8, in pieces as they come; ends when the gateway is gone. */
+  readonly input: AsyncIterable<Uint8Array>;
+  write(text: string): Promise<void>;
+  /** From here on this process may do no more, if the system can hold it. Once, before any plugin. */
+  confine(confinement: Confinement): Promise<readonly Held[]>;
+}
+
 /** A plugin's code, loaded apart from every other load of it. */
 export interface PluginModule {
   /** What its entry exports. */
@@ -441,15 +509,21 @@ export interface PluginModule {
   dispose(): void;
 }
 
+export interface PluginLoadOptions {
+  /** Told of errors of the plugin that nobody caught, where the runtime can tell whose they are. */
+  onError(error: unknown): void;
+  /** Names its code finds instead of the runtime's own, where the runtime can: `fetch`, `process`. */
+  readonly globals: Readonly<Record<string, unknown>>;
+}
+
 /** Loads code from outside: TypeScript as it is, with its own `node_modules`. */
 export interface PluginLoader {
   /**
    * Rejects with what the code throws, or why it cannot be read.
    *
    * @param entry absolute path
-   * @param onError told of errors of the plugin that nobody caught, where the runtime can tell whose they are
    */
-  load(entry: string, onError: (error: unknown) => void): Promise<PluginModule>;
+  load(entry: string, options: PluginLoadOptions): Promise<PluginModule>;
 }
 
 // --- the machine ---
@@ -492,6 +566,18 @@ export interface Process {
   runInTerminal(command: readonly [string, ...string[]]): Promise<number>;
   /** Starts a program beside us. @throws Error when it cannot be started, in words for people */
   startProgram(options: ProgramOptions): Promise<Program>;
+  /**
+   * Starts this very program once more beside us, as a process of plugins (`gateway plugin-host`).
+   *
+   * @throws Error when it cannot be started, in words for people
+   */
+  startPluginProcess(options: {
+    readonly directory: string;
+    readonly env: Readonly<Record<string, string>>;
+    readonly confinement: Confinement;
+  }): Promise<PluginProcess>;
+  /** How this process, being one of plugins, talks to its gateway. */
+  pluginProcessEnd(): PluginProcessEnd;
   /** From here on nothing this process makes can be read by other users of the machine (umask 077). */
   keepFilesPrivate(): void;
   /** SIGTERM and SIGINT, instead of ending the process. */

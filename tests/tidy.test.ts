@@ -15,6 +15,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   "version.ts": 0,
   "ports.ts": 1,
   "feature.ts": 1,
+  "hooks.ts": 1,
   rpc: 1,
   config: 1,
   client: 1,

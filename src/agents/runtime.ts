@@ -28,6 +28,13 @@ export type AcpAgents = {
   close(sessionKey: string): Promise<void>;
 };
 
+/** Agents that plugins bring, used as `ID/anything`. */
+export type PluginAgents = {
+  has(id: string): boolean;
+  /** @throws RpcError */
+  open(id: string, environment: AgentEnvironment & { readonly model: string }): Promise<AgentRuntime>;
+};
+
 export type RunnerOptions = {
   /** The configuration now in force; read each time a model is opened. */
   config(): AgentsConfigView;
@@ -35,6 +42,7 @@ export type RunnerOptions = {
   /** Asked when no model is named. */
   detect(): Promise<DetectedModel>;
   readonly acp: AcpAgents;
+  readonly plugins: PluginAgents;
   readonly tools: ToolSource & { close?(sessionKey: string): Promise<void> };
   /** What one call of a tool may take; an hour where it is not said: sources have shorter deadlines. */
   readonly toolMs?: number;
@@ -59,10 +67,8 @@ export function createRunner(options: RunnerOptions): Runner {
       const usable = found.find((one) => !(one.backend instanceof RpcError));
       // One that can be opened is enough; the others say so when it is their turn.
       if (usable === undefined) throw errorOf(found);
-      const { backend } = usable;
-      const isAcp = found.length === 1 && !(backend instanceof RpcError) && backend.api === "acp";
       // It alone is asked how much it reads and what it keeps.
-      const only = isAcp ? await acp.open(first, backend.program, environment) : undefined;
+      const only = found.length === 1 ? await openWhole(options, usable, environment) : undefined;
       const { contextWindow, keepsHistory } = only ?? {
         contextWindow: windowOfAll(found, usable),
         keepsHistory: false,
@@ -93,11 +99,12 @@ export function createRunner(options: RunnerOptions): Runner {
 }
 
 type Echo = { readonly api: "echo" };
+type OfPlugin = { readonly api: "plugin"; readonly id: string; readonly model: string };
 
 /** A model reference, and what is behind it or why nothing is. */
 type Found = {
   readonly ref: string;
-  readonly backend: Backend | Echo | RpcError;
+  readonly backend: Backend | Echo | OfPlugin | RpcError;
   /** If it is known. */
   readonly contextWindow: number | undefined;
   readonly settings: ModelConfig | undefined;
@@ -108,8 +115,9 @@ type Found = {
  * the least that any of the models is known to read, as any of them may have to.
  */
 function windowOfAll(found: readonly Found[], first: Found): number {
-  const isAcp = ({ backend }: Found): boolean => !(backend instanceof RpcError) && backend.api === "acp";
-  const counted = found.some(isAcp) ? found.filter((one) => !isAcp(one)) : [first];
+  const isWhole = ({ backend }: Found): boolean =>
+    !(backend instanceof RpcError) && (backend.api === "acp" || backend.api === "plugin");
+  const counted = found.some(isWhole) ? found.filter((one) => !isWhole(one)) : [first];
   const known = counted.flatMap(({ contextWindow }) => contextWindow ?? []);
   return known.length === 0 ? WINDOW_TOKENS_DEFAULT : Math.min(...known);
 }
@@ -152,9 +160,13 @@ class Finder {
       };
     }
     if (backend.api === "echo") return { kind: "whole", ref, open: () => this.#echo };
-    if (backend.api === "acp") {
-      const { program } = backend;
-      return { kind: "whole", ref, open: () => this.#options.acp.open(ref, program, environment) };
+    if (backend.api === "acp" || backend.api === "plugin") {
+      const whole = backend;
+      return {
+        kind: "whole",
+        ref,
+        open: () => openOther(this.#options, { ref, backend: whole }, environment),
+      };
     }
     const { model } = splitModel(ref);
     const seesImages = settings?.input?.includes("image") ?? true;
@@ -167,8 +179,9 @@ class Finder {
     return { kind: "chat", ref, open: () => this.#provider(backend)(chat) };
   }
 
-  #backend(ref: string): Backend | Echo {
+  #backend(ref: string): Backend | Echo | OfPlugin {
     const { provider, model } = splitModel(ref);
+    if (this.#options.plugins.has(provider)) return { api: "plugin", id: provider, model };
     if (provider !== "echo") return toBackend(ref, this.#options.config(), this.#options.env);
     if (model === "echo") return { api: "echo" };
     throw new RpcError("not_found", `Cannot open model "${ref}": its provider has only ${ECHO_MODEL}`);
@@ -186,6 +199,23 @@ class Finder {
     this.#kept.set(key, made);
     return made;
   }
+}
+
+type Other = { readonly ref: string; readonly backend: Extract<Backend, { api: "acp" }> | OfPlugin };
+
+/** An agent that is not ours: a program beside us, or a plugin's. */
+function openOther({ acp, plugins }: RunnerOptions, { ref, backend }: Other, environment: AgentEnvironment) {
+  if (backend.api === "acp") return acp.open(ref, backend.program, environment);
+  return plugins.open(backend.id, { ...environment, model: backend.model });
+}
+
+async function openWhole(
+  options: RunnerOptions,
+  { ref, backend }: Found,
+  environment: AgentEnvironment,
+): Promise<AgentRuntime | undefined> {
+  if (backend instanceof RpcError || (backend.api !== "acp" && backend.api !== "plugin")) return undefined;
+  return openOther(options, { ref, backend }, environment);
 }
 
 function errorOf([first]: readonly Found[]): Error {

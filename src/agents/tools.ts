@@ -46,3 +46,21 @@ export const NO_TOOLS: ToolSet = {
   specs: [],
   call: async ({ name }) => ({ text: `Cannot call tool "${name}": there is no such tool`, isError: true }),
 };
+
+/** Two sources as one; of two tools of one name the first is there. */
+export function bothTools(first: ToolSource, second: ToolSource): ToolSource {
+  return {
+    async open(environment) {
+      const sets: readonly ToolSet[] = await Promise.all([first.open(environment), second.open(environment)]);
+      const specs = sets.flatMap((set) => set.specs);
+      const seen = new Map(specs.toReversed().map((spec) => [spec.name, spec]));
+      return {
+        specs: specs.filter((spec) => seen.get(spec.name) === spec),
+        call(call) {
+          const owner = sets.find((set) => set.specs.some((spec) => spec.name === call.name));
+          return (owner ?? NO_TOOLS).call(call);
+        },
+      };
+    },
+  };
+}

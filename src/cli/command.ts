@@ -25,6 +25,8 @@ type Described = {
   readonly about?: readonly string[];
   readonly options: Options;
   readonly examples?: readonly string[];
+  /** Not shown: nobody types it. */
+  readonly isHidden?: boolean;
 };
 
 type Single = { load(): Promise<RunCommand>; readonly commands?: never };

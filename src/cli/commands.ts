@@ -1,22 +1,27 @@
+import { CHANNEL_COMMANDS } from "./channels/commands.ts";
 import type { Command } from "./command.ts";
 import { CONFIG_COMMANDS } from "./config/commands.ts";
-import { SESSION_COMMANDS } from "./sessions/commands.ts";
 import { CONFIG, CONNECTION, HELP, json, STATE_DIR } from "./options.ts";
+import { pluginCommands } from "./plugins/commands.ts";
+import { SESSION_COMMANDS } from "./sessions/commands.ts";
+
+/** What `plugins dev` takes as well. */
+const RUN = {
+  port: { value: "PORT", summary: "Port, default 18789; 0 lets the system choose" },
+  bind: { value: "WHERE", summary: "loopback, lan, tailnet or an IP address; default loopback" },
+  token: { value: "TOKEN", summary: "Token clients must present, default one made at the first start" },
+  config: CONFIG,
+  "state-dir": STATE_DIR,
+  "log-format": { value: "FORMAT", summary: "text or json", choices: ["text", "json"] },
+  ...HELP,
+};
 
 /** Every command, in the order help shows them. The first one is what no command means. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
   run: {
     summary: "Start the gateway; `gateway` alone does the same",
     about: ["Runs until it is stopped with Ctrl-C or SIGTERM. Logs go to standard error."],
-    options: {
-      port: { value: "PORT", summary: "Port, default 18789; 0 lets the system choose" },
-      bind: { value: "WHERE", summary: "loopback, lan, tailnet or an IP address; default loopback" },
-      token: { value: "TOKEN", summary: "Token clients must present, default one made at the first start" },
-      config: CONFIG,
-      "state-dir": STATE_DIR,
-      "log-format": { value: "FORMAT", summary: "text or json", choices: ["text", "json"] },
-      ...HELP,
-    },
+    options: RUN,
     examples: ["gateway", "gateway run --port 8080 --bind lan"],
     load: async () => (await import("./run.ts")).run,
   },
@@ -88,6 +93,20 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     commands: SESSION_COMMANDS,
     examples: ["gateway sessions list", "gateway sessions export main --out main.jsonl"],
   },
+  plugins: {
+    summary: "List, switch, install, remove and write plugins",
+    takes: "COMMAND",
+    options: { ...HELP },
+    commands: pluginCommands(RUN),
+    examples: ["gateway plugins list", "gateway plugins new hello"],
+  },
+  channels: {
+    summary: "Show channels, and let people in who write to your agents",
+    takes: "COMMAND",
+    options: { ...HELP },
+    commands: CHANNEL_COMMANDS,
+    examples: ["gateway channels status", "gateway channels pairing"],
+  },
   restart: {
     summary: "Restart the gateway when no run is active",
     about: ["What waits for a restart takes effect. Ends when the gateway answers again."],
@@ -119,6 +138,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     summary: "Print the version",
     options: { ...json("Print it as JSON, with the runtime's"), ...HELP },
     load: async () => (await import("./version.ts")).version,
+  },
+  "plugin-host": {
+    summary: "Run plugins for the gateway that starts this",
+    takes: "CONFINEMENT",
+    wordsMax: 1,
+    isHidden: true,
+    options: { ...HELP },
+    load: async () => (await import("./plugin-host.ts")).pluginHost,
   },
   help: {
     summary: "Show what a command does and takes",

@@ -40,8 +40,9 @@ function within(found: Found): Found {
 function named(commands: Readonly<Record<string, Command>>, word: string, before: string): Command {
   const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
   if (command) return command;
-  const near = nearest(word, Object.keys(commands));
-  const names = Object.keys(commands).join(", ");
+  const shown = Object.keys(commands).filter((name) => !commands[name]?.isHidden);
+  const near = nearest(word, shown);
+  const names = shown.join(", ");
   const others =
     before === "" ? `A method of the gateway is called with: gateway call ${word}` : `There are: ${names}`;
   const meant = near === undefined ? "" : `, did you mean ${before}${near}`;
@@ -53,9 +54,9 @@ function named(commands: Readonly<Record<string, Command>>, word: string, before
 
 /** The commands and the exit codes. */
 export function programHelp({ bold }: Style): string {
-  const rows = Object.entries(COMMANDS).map(
-    ([name, { takes, summary }]) => [withWords(name, takes), summary] as const,
-  );
+  const rows = Object.entries(COMMANDS)
+    .filter(([, { isHidden }]) => !isHidden)
+    .map(([name, { takes, summary }]) => [withWords(name, takes), summary] as const);
   const codes = [
     `${EXIT.ok} done`,
     `${EXIT.failed} failed`,

@@ -1,6 +1,7 @@
 import { messageOf } from "../contract/errors.ts";
 import { PORT_DEFAULT } from "../config/values.ts";
 import { type GatewayServer, startGatewayServer } from "../gateway.ts";
+import type { Development } from "../gateway/development.ts";
 import { EXIT, StartError } from "../gateway/errors.ts";
 import type { Platform } from "../ports.ts";
 import { VERSION } from "../version.ts";
@@ -9,6 +10,7 @@ import type { CommandInput, RunCommand } from "./command.ts";
 import { CliError } from "./errors.ts";
 import { stateDirOf } from "./places.ts";
 import { programName } from "./program.ts";
+import { shellWord } from "./shell-word.ts";
 
 /** What a shell makes of a program that ended by a signal. @source POSIX: 128 plus the number */
 const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -17,30 +19,56 @@ const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
 type Stopping = { readonly reason: string; readonly exitCode: number };
 
 /** Runs a gateway until it is told to stop. */
-export const run: RunCommand = async (input) => {
+export const run: RunCommand = (input) => runGateway(input);
+
+interface RunOptions {
+  /** A plugin that is being written, on for this run. */
+  readonly development?: Development;
+  /** Begins what goes on beside the gateway until `signal` is aborted; a rejection ends the gateway. */
+  readonly beside?: (server: GatewayServer, signal: AbortSignal) => Promise<void>;
+}
+
+/** The same, with what else a command has to do meanwhile. @returns the exit code. @throws CliError */
+export async function runGateway(input: CommandInput, options: RunOptions = {}): Promise<number> {
   const { platform } = input;
+  const { development, beside } = options;
   platform.process.keepFilesPrivate();
   const watch = watchForEnd(platform);
-  const server = await start(input);
+  const server = await start(input, development);
   watch.onFailure((error) => server.log.error("uncaught error, stopping", { error }));
   watch.onReload(() => {
     server.log.info("SIGHUP: the configuration is read again");
     void server.reload();
   });
   if (input.screen.isTerminal) greet(input, server);
-  const { reason, exitCode } = await Promise.race([watch.end, server.failed.catch(restartFailed)]);
-  await server.close({ reason });
-  return exitCode;
-};
+  const ending = new AbortController();
+  const besideFailed = beside?.(server, ending.signal).then(() => never) ?? never;
+  let why = "failed";
+  try {
+    const ends = [watch.end, server.failed.catch(restartFailed), besideFailed];
+    const { reason, exitCode } = await Promise.race(ends);
+    why = reason;
+    return exitCode;
+  } finally {
+    ending.abort();
+    await server.close({ reason: why });
+  }
+}
+
+const never = new Promise<never>(() => {});
 
 function restartFailed(error: unknown): Stopping {
   const exitCode = error instanceof StartError ? error.exitCode : EXIT.failed;
   return { reason: `cannot restart: ${messageOf(error)}`, exitCode };
 }
 
-async function start({ platform, args }: CommandInput): Promise<GatewayServer> {
+async function start(
+  { platform, args }: CommandInput,
+  development: Development | undefined,
+): Promise<GatewayServer> {
   try {
-    return await startGatewayServer(args.whole("port", 0, 65_535), { platform, flags: flagsOf(args) });
+    const flags = { ...flagsOf(args), ...(development && { development }) };
+    return await startGatewayServer(args.whole("port", 0, 65_535), { platform, flags });
   } catch (error) {
     if (error instanceof StartError) throw new CliError(error.exitCode, error.message);
     throw error;
@@ -111,9 +139,4 @@ function greet({ platform, screen }: CommandInput, server: GatewayServer): void 
     screen.dim("Ctrl-C stops it"),
   ];
   for (const line of lines) screen.line(line);
-}
-
-/** The text as one word of a shell's command line. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

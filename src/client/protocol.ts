@@ -389,6 +389,113 @@ export interface Methods {
     result: { approval: Approval };
   };
   /**
+   * Has a channel forget an account's credentials at the other side
+   *
+   * scope: admin; changes something; errors: not_found, unavailable
+   */
+  "channels.logout": {
+    params: {
+      channel: string;
+      accountId?: string | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: { channel: string; accountId: string; cleared: boolean };
+  };
+  /**
+   * Lets somebody in by the code they were given
+   *
+   * scope: pairing; changes something; errors: not_found, unavailable, busy
+   */
+  "channels.pairing.approve": {
+    params: {
+      code: string;
+      channel?: string | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      channel: string;
+      accountId: string;
+      senderId: string;
+      name?: string;
+      state: "waiting" | "approved";
+      /** what the owner is told by the stranger */
+      code?: string;
+      createdAtMs: number;
+      expiresAtMs?: number;
+    };
+  };
+  /**
+   * Who waits to be let in, and who was
+   *
+   * scope: pairing
+   */
+  "channels.pairing.list": {
+    params: { channel?: string | undefined };
+    result: {
+      senders: Array<{
+        channel: string;
+        accountId: string;
+        senderId: string;
+        name?: string;
+        state: "waiting" | "approved";
+        /** what the owner is told by the stranger */
+        code?: string;
+        createdAtMs: number;
+        expiresAtMs?: number;
+      }>;
+    };
+  };
+  /**
+   * Forgets somebody: a next message is a stranger's again
+   *
+   * scope: pairing; changes something; errors: unavailable
+   */
+  "channels.pairing.remove": {
+    params: {
+      channel: string;
+      accountId?: string | undefined;
+      senderId: string;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: { removed: boolean };
+  };
+  /**
+   * Every channel and how its accounts are
+   *
+   * scope: read
+   */
+  "channels.status": {
+    params: { probe?: boolean | undefined; timeoutMs?: number | undefined };
+    result: {
+      ts: number;
+      channelOrder: string[];
+      channelLabels: Record<string, string>;
+      channels: Record<string, { configured: boolean; running: boolean; [key: string]: unknown }>;
+      channelAccounts: Record<
+        string,
+        Array<{
+          accountId: string;
+          name?: string;
+          enabled: boolean;
+          configured: boolean;
+          running: boolean;
+          connected: boolean;
+          state: "connecting" | "connected" | "ended" | "failed";
+          lastError?: string;
+          lastInboundAt?: number;
+          lastOutboundAt?: number;
+          /** messages that have not left yet */
+          waiting: number;
+          [key: string]: unknown;
+        }>
+      >;
+      channelDefaultAccountId: Record<string, string>;
+    };
+  };
+  /**
    * Stops one run, or all of a session, waiting ones too; the text so far is kept
    *
    * scope: write; changes something; errors: invalid_params, conflict
@@ -839,6 +946,227 @@ export interface Methods {
     };
   };
   /**
+   * Switches a plugin off, in the configuration
+   *
+   * scope: admin; changes something; errors: not_found, conflict, unavailable
+   */
+  "plugins.disable": {
+    params: {
+      id: string;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      /** the folder's name where the manifest cannot be read */
+      id: string;
+      name?: string;
+      version?: string;
+      description?: string;
+      state: "disabled" | "starting" | "running" | "failed" | "quarantined";
+      origin: "path" | "installed" | "package" | "bundled";
+      /** absent: it is part of the gateway */
+      directory?: string;
+      isolation: "process" | "own" | "none";
+      /** why it is on, in words */
+      enabledBy?: string;
+      /** why it does not run, or why a newer version of it does not */
+      error?: string;
+      /** how often it was started since the gateway was */
+      loads: number;
+      methods: string[];
+      events: string[];
+      /** others of the same id that are not used */
+      overridden?: string[];
+    };
+  };
+  /**
+   * Switches a plugin on, in the configuration; with `grants`, what it may beyond its own
+   *
+   * scope: admin; changes something; errors: not_found, conflict, unavailable
+   */
+  "plugins.enable": {
+    params: {
+      id: string;
+      grants?:
+        | {
+            network?: boolean | undefined;
+            files?: string[] | undefined;
+            env?: string[] | undefined;
+            exec?: boolean | undefined;
+            sessions?: boolean | undefined;
+          }
+        | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      /** the folder's name where the manifest cannot be read */
+      id: string;
+      name?: string;
+      version?: string;
+      description?: string;
+      state: "disabled" | "starting" | "running" | "failed" | "quarantined";
+      origin: "path" | "installed" | "package" | "bundled";
+      /** absent: it is part of the gateway */
+      directory?: string;
+      isolation: "process" | "own" | "none";
+      /** why it is on, in words */
+      enabledBy?: string;
+      /** why it does not run, or why a newer version of it does not */
+      error?: string;
+      /** how often it was started since the gateway was */
+      loads: number;
+      methods: string[];
+      events: string[];
+      /** others of the same id that are not used */
+      overridden?: string[];
+      apiVersion?: number;
+      /** SHA-256 over its files, hex */
+      digest?: string;
+      /** the capabilities its manifest declares */
+      wants?: { network?: boolean; files?: string[]; env?: string[]; exec?: boolean; sessions?: boolean };
+      /** those of them that the configuration grants */
+      grants?: { network?: boolean; files?: string[]; env?: string[]; exec?: boolean; sessions?: boolean };
+      limits?: Array<{
+        capability: string;
+        /** by what it is held back, or why it is not */
+        held: string;
+        isHeld: boolean;
+      }>;
+      denied?: Array<{ capability: string; what: string; times: number }>;
+      configSchema?: Record<string, unknown>;
+      configErrors?: string[];
+      startedAtMs?: number;
+      routes?: Array<{ method: string; path: string; auth: string }>;
+      tools?: string[];
+      hooks?: string[];
+      agents?: string[];
+      channels?: string[];
+      services?: Array<{ name: string; state: string; error?: string; restarts: number }>;
+      /** the process it runs in, where that is not the gateway's */
+      process?: { pid: number; rssBytes?: number; sharedWith: string[] };
+    };
+  };
+  /**
+   * All about one plugin: what it offers, may and was denied
+   *
+   * scope: read; errors: not_found
+   */
+  "plugins.info": {
+    params: { id: string };
+    result: {
+      /** the folder's name where the manifest cannot be read */
+      id: string;
+      name?: string;
+      version?: string;
+      description?: string;
+      state: "disabled" | "starting" | "running" | "failed" | "quarantined";
+      origin: "path" | "installed" | "package" | "bundled";
+      /** absent: it is part of the gateway */
+      directory?: string;
+      isolation: "process" | "own" | "none";
+      /** why it is on, in words */
+      enabledBy?: string;
+      /** why it does not run, or why a newer version of it does not */
+      error?: string;
+      /** how often it was started since the gateway was */
+      loads: number;
+      methods: string[];
+      events: string[];
+      /** others of the same id that are not used */
+      overridden?: string[];
+      apiVersion?: number;
+      /** SHA-256 over its files, hex */
+      digest?: string;
+      /** the capabilities its manifest declares */
+      wants?: { network?: boolean; files?: string[]; env?: string[]; exec?: boolean; sessions?: boolean };
+      /** those of them that the configuration grants */
+      grants?: { network?: boolean; files?: string[]; env?: string[]; exec?: boolean; sessions?: boolean };
+      limits?: Array<{
+        capability: string;
+        /** by what it is held back, or why it is not */
+        held: string;
+        isHeld: boolean;
+      }>;
+      denied?: Array<{ capability: string; what: string; times: number }>;
+      configSchema?: Record<string, unknown>;
+      configErrors?: string[];
+      startedAtMs?: number;
+      routes?: Array<{ method: string; path: string; auth: string }>;
+      tools?: string[];
+      hooks?: string[];
+      agents?: string[];
+      channels?: string[];
+      services?: Array<{ name: string; state: string; error?: string; restarts: number }>;
+      /** the process it runs in, where that is not the gateway's */
+      process?: { pid: number; rssBytes?: number; sharedWith: string[] };
+    };
+  };
+  /**
+   * Copies a plugin into the state directory, switched off: from a folder, a .tgz or npm
+   *
+   * scope: admin; changes something; errors: not_found, conflict, forbidden, too_large, unavailable
+   */
+  "plugins.install": {
+    params: {
+      /** absolute path of a folder or a .tgz; or npm:NAME@VERSION */
+      source: string;
+      /** sha512-… that a .tgz or a package must have */
+      integrity?: string | undefined;
+      /** take the place of the installed one */
+      replace?: boolean | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: {
+      /** the folder's name where the manifest cannot be read */
+      id: string;
+      name?: string;
+      version?: string;
+      description?: string;
+      state: "disabled" | "starting" | "running" | "failed" | "quarantined";
+      origin: "path" | "installed" | "package" | "bundled";
+      /** absent: it is part of the gateway */
+      directory?: string;
+      isolation: "process" | "own" | "none";
+      /** why it is on, in words */
+      enabledBy?: string;
+      /** why it does not run, or why a newer version of it does not */
+      error?: string;
+      /** how often it was started since the gateway was */
+      loads: number;
+      methods: string[];
+      events: string[];
+      /** others of the same id that are not used */
+      overridden?: string[];
+      apiVersion?: number;
+      /** SHA-256 over its files, hex */
+      digest?: string;
+      /** the capabilities its manifest declares */
+      wants?: { network?: boolean; files?: string[]; env?: string[]; exec?: boolean; sessions?: boolean };
+      /** those of them that the configuration grants */
+      grants?: { network?: boolean; files?: string[]; env?: string[]; exec?: boolean; sessions?: boolean };
+      limits?: Array<{
+        capability: string;
+        /** by what it is held back, or why it is not */
+        held: string;
+        isHeld: boolean;
+      }>;
+      denied?: Array<{ capability: string; what: string; times: number }>;
+      configSchema?: Record<string, unknown>;
+      configErrors?: string[];
+      startedAtMs?: number;
+      routes?: Array<{ method: string; path: string; auth: string }>;
+      tools?: string[];
+      hooks?: string[];
+      agents?: string[];
+      channels?: string[];
+      services?: Array<{ name: string; state: string; error?: string; restarts: number }>;
+      /** the process it runs in, where that is not the gateway's */
+      process?: { pid: number; rssBytes?: number; sharedWith: string[] };
+    };
+  };
+  /**
    * Every plugin that was found, with its state and why it is not running
    *
    * scope: read
@@ -852,15 +1180,20 @@ export interface Methods {
         name?: string;
         version?: string;
         description?: string;
-        state: "disabled" | "running" | "failed" | "quarantined";
-        directory: string;
+        state: "disabled" | "starting" | "running" | "failed" | "quarantined";
+        origin: "path" | "installed" | "package" | "bundled";
+        /** absent: it is part of the gateway */
+        directory?: string;
+        isolation: "process" | "own" | "none";
+        /** why it is on, in words */
+        enabledBy?: string;
         /** why it does not run, or why a newer version of it does not */
         error?: string;
         /** how often it was started since the gateway was */
         loads: number;
         methods: string[];
         events: string[];
-        /** folders of the same id that are not used */
+        /** others of the same id that are not used */
         overridden?: string[];
       }>;
     };
@@ -882,17 +1215,36 @@ export interface Methods {
       name?: string;
       version?: string;
       description?: string;
-      state: "disabled" | "running" | "failed" | "quarantined";
-      directory: string;
+      state: "disabled" | "starting" | "running" | "failed" | "quarantined";
+      origin: "path" | "installed" | "package" | "bundled";
+      /** absent: it is part of the gateway */
+      directory?: string;
+      isolation: "process" | "own" | "none";
+      /** why it is on, in words */
+      enabledBy?: string;
       /** why it does not run, or why a newer version of it does not */
       error?: string;
       /** how often it was started since the gateway was */
       loads: number;
       methods: string[];
       events: string[];
-      /** folders of the same id that are not used */
+      /** others of the same id that are not used */
       overridden?: string[];
     };
+  };
+  /**
+   * Deletes an installed plugin's folder; what it has stored stays unless `data` is set
+   *
+   * scope: admin; changes something; errors: not_found, conflict, unavailable
+   */
+  "plugins.remove": {
+    params: {
+      id: string;
+      data?: boolean | undefined;
+      /** Same caller, method, key and params within five minutes: the same answer */
+      idempotencyKey?: string | undefined;
+    };
+    result: { id: string; removed: boolean };
   };
   /**
    * Runs that go on or wait, in the order they came
@@ -909,6 +1261,32 @@ export interface Methods {
         status: "queued" | "running";
         startedAt?: number;
       }>;
+    };
+  };
+  /**
+   * Sends a message over a channel; on disk when it answers, and tried until it has left
+   *
+   * scope: write; changes something; errors: invalid_params, not_found, conflict, unavailable, busy
+   */
+  send: {
+    params: {
+      to: string;
+      message: string;
+      /** absent: the only one there is */
+      channel?: string | undefined;
+      accountId?: string | undefined;
+      threadId?: string | undefined;
+      /** gets a copy as a note */
+      sessionKey?: string | undefined;
+      idempotencyKey: string;
+    };
+    result: {
+      /** of the delivery; the original's name for it */
+      runId: string;
+      channel: string;
+      /** absent: it has not left yet */
+      messageId?: string;
+      status: "sent" | "waiting";
     };
   };
   /**
@@ -1594,6 +1972,46 @@ export interface Events {
    */
   "approval.resolved": { approval: Approval };
   /**
+   * An account of a channel is in another state, or gone
+   *
+   * scope: read; delivery: latest
+   */
+  "channels.changed": {
+    channel: string;
+    accountId: string;
+    state: "connecting" | "connected" | "ended" | "failed" | "gone";
+    detail?: string;
+  };
+  /**
+   * A stranger has written and was given a code
+   *
+   * scope: pairing; delivery: must
+   */
+  "channels.pairing.requested": {
+    channel: string;
+    accountId: string;
+    senderId: string;
+    name?: string;
+    state: "waiting" | "approved";
+    /** what the owner is told by the stranger */
+    code?: string;
+    createdAtMs: number;
+    expiresAtMs?: number;
+  };
+  /**
+   * A message has not left and will not
+   *
+   * scope: read; delivery: must
+   */
+  "channels.undelivered": {
+    channel: string;
+    accountId: string;
+    to: string;
+    /** of the answer it was */
+    runId?: string;
+    error: string;
+  };
+  /**
    * A run as a chat shows it: pieces of text, then the whole message. Pieces skip slow clients
    *
    * scope: read; delivery: must
@@ -1647,7 +2065,11 @@ export interface Events {
    *
    * scope: read; delivery: latest
    */
-  "plugins.changed": { id: string; state: "disabled" | "running" | "failed" | "quarantined"; error?: string };
+  "plugins.changed": {
+    id: string;
+    state: "disabled" | "starting" | "running" | "failed" | "quarantined";
+    error?: string;
+  };
   /**
    * The clients connected now; several changes make one event
    *
@@ -1723,4 +2145,4 @@ export interface Events {
 }
 
 /** Methods that cannot do without an idempotency key. */
-export const KEYED_METHODS: readonly string[] = ["agent", "chat.send"];
+export const KEYED_METHODS: readonly string[] = ["agent", "chat.send", "send"];

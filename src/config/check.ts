@@ -95,10 +95,17 @@ function visitObject(walk: Walk, wrapped: z.ZodType, { value, path }: Entries): 
     if (note !== undefined) leaveOut(walk, at, note);
     else if (member) kept[name] = visit(walk, member, { value: item, path: at });
     else if (meta.unused?.includes(name)) walk.unused.push(at);
-    else if (rest) kept[name] = visit(walk, rest, { value: item, path: at });
-    else notKnown(walk, at, { object, meta });
+    else if (rest) {
+      kept[name] = visit(walk, rest, { value: item, path: at });
+      const meant = meta.tolerant ? nearest(name, Object.keys(object.shape)) : undefined;
+      if (meant !== undefined) walk.warnings.push({ path: at, message: mayMean(at, meant) });
+    } else notKnown(walk, at, { object, meta });
   }
   return kept;
+}
+
+function mayMean(path: Path, meant: string): string {
+  return `${quote(keyOf(path))} is for a plugin of that name, did you mean ${quote(keyOf([...path.slice(0, -1), meant]))}`;
 }
 
 interface Owner {

@@ -62,6 +62,7 @@ export const DEFAULTS = {
     deny: [],
     entries: {},
   },
+  channels: {},
   env: {
     vars: {},
   },

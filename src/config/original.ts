@@ -8,9 +8,14 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 /** Top-level sections, old spellings included. */
 export const UNUSED_ROOT = words(`
   meta wizard diagnostics logging update browser ui auth nodeHost bindings broadcast audio media
-  commands approvals cron hooks web channels discovery canvasHost talk skills
+  commands approvals web discovery canvasHost talk skills
   memory acp cli secrets
   routing identity whatsapp telegram discord slack signal imessage msteams
+`);
+
+export const UNUSED_CHANNELS = words(`
+  defaults modelByChannel whatsapp discord slack signal imessage bluebubbles googlechat line matrix
+  mattermost msteams nextcloud-talk nostr tlon zalo zalouser irc feishu twitch synology-chat web
 `);
 
 export const UNUSED_GATEWAY = words(`

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { UNUSED_ROOT } from "./original.ts";
 import { agentsSection } from "./sections/agents.ts";
+import { channelsSection, cronSection, hooksSection } from "./sections/channels.ts";
 import { Text, Variable } from "./sections/common.ts";
 import { gatewaySection } from "./sections/gateway.ts";
 import { modelsSection } from "./sections/models.ts";
@@ -26,6 +27,9 @@ export const coreSections = {
   tools: toolsSection,
   mcp: mcpSection,
   plugins: pluginsSection,
+  channels: channelsSection,
+  hooks: hooksSection,
+  cron: cronSection,
   env: Env.catchall(Variable)
     .prefault({})
     .meta({ unused: ["shellEnv"] }),

@@ -261,14 +261,68 @@ export const LIMITS = {
   /** Characters of one field of a log line. */
   logFieldCharsMax: 1_024,
 
-  /** Characters of a plugin's id: it is part of method names. */
+  /** Characters of a plugin's id: it is part of paths, method names and session keys. */
   pluginIdCharsMax: 40,
-  /** A plugin's manifest, and folders that are looked at for one. */
+  /** A manifest, and what one plugin may have of each kind of thing. */
   pluginManifestBytesMax: 64 * 1024,
+  pluginMethodsMax: 200,
+  pluginRoutesMax: 100,
+  pluginToolsMax: 100,
+  /** Plugins that are looked at, over all places. */
   pluginsMax: 500,
+  /** Files of one plugin, with all that it brings along, and bytes in them. */
+  pluginFilesMax: 20_000,
+  pluginFilesBytesMax: 100 * 1024 * 1024,
+  /** How long a program may take to fetch a plugin, or what that is built on. */
+  pluginFetchMs: 180_000,
   /** From loading a plugin to the end of its `start`. */
   pluginStartMs: 10_000,
-  /** How long calls of a version may go on that is no longer in force, and what its stops have together. */
-  pluginDrainMs: 5_000,
+  /** What the stops of a plugin have together, and calls that go on when another version is in force. */
   pluginStopMs: 5_000,
+  pluginDrainMs: 30_000,
+  /** Time for one call of a method, of a route, and for one plugin's part in a hook. */
+  pluginCallMs: 120_000,
+  pluginHttpMs: 30_000,
+  hookMs: 5_000,
+  /** Calls of one plugin that go on at the same time; more are `busy`. */
+  pluginCallsMax: 256,
+  pluginHttpMax: 32,
+  /** Body of a request to a plugin's route, how long it may take to come, and body of an answer. */
+  pluginBodyBytesMax: 1024 * 1024,
+  pluginBodyMs: 10_000,
+  pluginAnswerBytesMax: 8 * 1024 * 1024,
+  /** Events and log lines of one plugin in a second; with more for this long it is stopped. */
+  pluginEventsPerSecondMax: 200,
+  pluginLogLinesPerSecondMax: 50,
+  pluginFloodMs: 10_000,
+  /** A plugin's space in the database. */
+  pluginStoreKeyCharsMax: 512,
+  pluginStoreValueCharsMax: 256 * 1024,
+  pluginStoreCharsMax: 16 * 1024 * 1024,
+  pluginStoreKeysMax: 1_000,
+  /** Pause before what failed is started again: doubled each time, forgotten after a quiet while. */
+  restartPauseMsMin: 1_000,
+  restartPauseMsMax: 5 * 60_000,
+  restartQuietMs: 60_000,
+  /** A process of plugins: signs of life, how long none may come, its memory, how often that is looked at. */
+  hostPingMs: 1_000,
+  hostSilentMs: 5_000,
+  hostMemoryBytesMax: 512 * 1024 * 1024,
+  hostMemoryLookMs: 250,
+  /** One message between a gateway and a process of plugins, and what may wait to be read by it. */
+  hostMessageBytesMax: 16 * 1024 * 1024,
+  hostWaitingBytesMax: 64 * 1024 * 1024,
+
+  /** Characters of the ids of channels, accounts, chats. */
+  channelIdCharsMax: 256,
+  /** Strangers that wait to be let in, for each account, and how long their codes hold: as the original. */
+  pairingWaitingMax: 3,
+  pairingCodeMs: 60 * 60_000,
+  /** Tries of codes in an hour. */
+  pairingTriesMax: 20,
+  /** Messages that wait to leave, for one channel; how long one is tried. */
+  deliveriesWaitingMax: 1_000,
+  deliveryMsMax: 24 * 60 * 60_000,
+  deliveryPauseMsMin: 2_000,
+  deliveryPauseMsMax: 10 * 60_000,
 } as const;

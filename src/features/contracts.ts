@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { agentsContract } from "./agents/contract.ts";
 import { approvalsContract } from "./approvals/contract.ts";
+import { channelsContract } from "./channels/contract.ts";
 import { configContract } from "./config/contract.ts";
 import { eventsContract } from "./events/contract.ts";
 import { pluginsContract } from "./plugins/contract.ts";
@@ -25,6 +26,7 @@ export const contracts = [
   usageContract,
   voicewakeContract,
   pluginsContract,
+  channelsContract,
 ] as const;
 
 /** The sections that features add to the configuration. */

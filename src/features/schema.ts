@@ -1,5 +1,5 @@
 /** Number of the newest step below; kept in the database itself. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Marks a database as ours: "GATE". */
 export const APPLICATION_ID = 0x47415445;
@@ -174,4 +174,41 @@ export const STEPS: readonly string[] = [
    ) STRICT;
    CREATE VIRTUAL TABLE messages_fts USING fts5
      (text, content = '', contentless_delete = 1, tokenize = "unicode61 remove_diacritics 2");`,
+  `CREATE TABLE plugin_values (
+     plugin TEXT NOT NULL,
+     key TEXT NOT NULL,
+     value TEXT NOT NULL,
+     PRIMARY KEY (plugin, key)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE channel_senders (
+     channel TEXT NOT NULL,
+     account_id TEXT NOT NULL,
+     sender_id TEXT NOT NULL,
+     chat_id TEXT NOT NULL,
+     name TEXT,
+     code TEXT,
+     created_at INTEGER NOT NULL,
+     expires_at INTEGER,
+     approved_at INTEGER,
+     PRIMARY KEY (channel, account_id, sender_id)
+   ) STRICT, WITHOUT ROWID;
+   CREATE UNIQUE INDEX channel_senders_code ON channel_senders (code) WHERE code IS NOT NULL;
+   CREATE TABLE deliveries (
+     id TEXT PRIMARY KEY,
+     channel TEXT NOT NULL,
+     account_id TEXT NOT NULL,
+     recipient TEXT NOT NULL,
+     thread_id TEXT,
+     reply_to TEXT,
+     run_id TEXT UNIQUE,
+     text TEXT,
+     state TEXT NOT NULL,
+     attempts INTEGER NOT NULL DEFAULT 0,
+     due_at INTEGER NOT NULL,
+     created_at INTEGER NOT NULL,
+     sent_at INTEGER,
+     message_id TEXT,
+     error TEXT
+   ) STRICT;
+   CREATE INDEX deliveries_open ON deliveries (due_at) WHERE state IN ('run', 'due');`,
 ];

@@ -2,16 +2,19 @@ import { messageOf } from "../contract/errors.ts";
 import type { Catalog } from "../agents/catalog.ts";
 import { createDetector } from "../agents/detect.ts";
 import { type ModelCost, modelConfig, splitModel, toBackend } from "../agents/providers.ts";
-import { createRunner } from "../agents/runtime.ts";
+import { hookedTools } from "../agents/hooked-tools.ts";
+import { createRunner, type PluginAgents } from "../agents/runtime.ts";
+import { bothTools } from "../agents/tools.ts";
 import { toModels } from "../config/values.ts";
 import type { Config } from "../config/schema.ts";
 import type { ConfigStore } from "../config/store.ts";
 import type { Feature, Lifetime } from "../feature.ts";
 import { createAgentsFeature } from "../features/agents/feature.ts";
 import { mainKeyOf } from "../features/sessions/keys.ts";
-import type { Log, Platform, Runner } from "../ports.ts";
+import type { Platform, Runner } from "../ports.ts";
 import type { Loaded } from "./configuration.ts";
 import { createHelpers } from "./helpers.ts";
+import type { Plugins } from "./plugins.ts";
 import { defaultAgentOf } from "./sections.ts";
 
 /** Who answers the runs. */
@@ -25,8 +28,11 @@ export interface Agents {
   defaultModel(): string;
   /** What has not been found yet. */
   waiting(): string[];
-  /** Looks for a model where none is configured and says what it found; tries those that are. */
-  detect(): Promise<void>;
+  /**
+   * Looks for a model where none is configured and says what it found; says which of those that are cannot
+   * be used, once `others` are there that may bring some.
+   */
+  detect(others: Promise<void>): Promise<void>;
 }
 
 /** Sections of the configuration that are the agents' own. */
@@ -40,9 +46,22 @@ interface Begun {
   found: string | undefined;
 }
 
-export function createAgents(platform: Platform, { store, log }: Loaded, lifetime: Lifetime): Agents {
+interface AgentsParts {
+  readonly lifetime: Lifetime;
+  readonly plugins: Pick<Plugins, "agents" | "tools" | "hooks">;
+}
+
+export function createAgents(
+  platform: Platform,
+  { store, log }: Loaded,
+  { lifetime, plugins }: AgentsParts,
+): Agents {
   const { timers, clock } = platform;
   const helpers = createHelpers(platform, { store, log, lifetime });
+  const tools = {
+    ...hookedTools(bothTools(helpers.tools, plugins.tools), plugins.hooks),
+    close: (sessionKey: string) => helpers.tools.close(sessionKey),
+  };
   const isConfigured = (): boolean => configuredModel(store) !== undefined;
   let begun: Begun = begin();
 
@@ -52,7 +71,7 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
     const config = (): Config => store.current();
     const named = (): string[] => namedModels(store);
     const parts = { config, env, fetch, timers, clock, log };
-    const runner = createRunner({ ...parts, ...helpers, detect });
+    const runner = createRunner({ ...parts, acp: helpers.acp, plugins: plugins.agents, tools, detect });
     let catalog: Promise<Catalog> | undefined;
     const openCatalog = async (): Promise<Catalog> =>
       (await import("../agents/catalog.ts")).createCatalog({ ...parts, named });
@@ -60,7 +79,6 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
   }
 
   async function look(): Promise<void> {
-    check(store, log);
     if (isConfigured()) return;
     const mine = begun;
     const { model, line } = await mine.detect();
@@ -68,8 +86,10 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
     log.info(line);
   }
 
-  const detect = (): Promise<void> =>
-    look().catch((error: unknown) => log.error("model detection failed", { error: String(error) }));
+  const detect = async (others: Promise<void>): Promise<void> => {
+    void others.then(() => check({ store, log }, plugins.agents));
+    await look().catch((error: unknown) => log.error("model detection failed", { error: String(error) }));
+  };
 
   let isFirst = true;
   const feature = createAgentsFeature({
@@ -77,7 +97,7 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
       const before = begun;
       const mine = isFirst ? begun : begin();
       begun = mine;
-      if (!isFirst) void detect();
+      if (!isFirst) void detect(Promise.resolve());
       isFirst = false;
       // Taken back before it was of use: what was there goes on.
       return () => void (begun = begun === mine ? before : begun);
@@ -101,10 +121,12 @@ export function createAgents(platform: Platform, { store, log }: Loaded, lifetim
 }
 
 /** A model that nobody can open is told now, not to whoever sends the first message. */
-function check(store: ConfigStore, log: Log): void {
+function check({ store, log }: Pick<Loaded, "store" | "log">, others: PluginAgents): void {
   for (const model of new Set(namedModels(store))) {
     try {
-      if (splitModel(model).provider !== "echo") toBackend(model, store.current(), store.environment());
+      const { provider } = splitModel(model);
+      if (provider !== "echo" && !others.has(provider))
+        toBackend(model, store.current(), store.environment());
     } catch (error) {
       log.warn("model cannot be used", { model, reason: messageOf(error) });
     }

@@ -9,6 +9,7 @@ import { configSections } from "../features/contracts.ts";
 import { parseEnv } from "../platform/env-file.ts";
 import { createLog } from "../platform/log.ts";
 import type { Log, Platform } from "../ports.ts";
+import type { Development } from "./development.ts";
 import { EXIT, orEnd, StartError } from "./errors.ts";
 import { readHolder } from "./holder.ts";
 import { warnMissing } from "./missing-file.ts";
@@ -21,6 +22,8 @@ export interface GatewayFlags {
   readonly config?: string;
   readonly stateDir?: string;
   readonly logFormat?: string;
+  /** A plugin that is being written; on for this run. */
+  readonly development?: Development;
 }
 
 type Usable = Extract<LoadedSnapshot, { readonly valid: true }>;
@@ -37,6 +40,7 @@ export interface Loaded {
   readonly secrets: string[];
   /** What clients of this machine present, whatever the configuration says by now; one for the process. */
   readonly localToken: string;
+  readonly development: Development | undefined;
 }
 
 /** The configuration's files, with what this call says over them. */
@@ -90,7 +94,7 @@ export async function loadConfiguration(
     );
   }
   for (const warning of snapshot.warnings) log.warn(formatIssue(warning));
-  return { store, snapshot, errors, log, secrets, localToken };
+  return { store, snapshot, errors, log, secrets, localToken, development: flags.development };
 }
 
 /** The copy of the last files that could be used. @throws StartError 78 when there is none */

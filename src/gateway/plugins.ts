@@ -1,88 +1,164 @@
-import { expandHome } from "../config/values.ts";
+import { isProvider } from "../agents/providers.ts";
+import { NO_TOOLS, type ToolSource } from "../agents/tools.ts";
+import type { PluginAgents } from "../agents/runtime.ts";
 import type { Config } from "../config/schema.ts";
-import { errorText } from "../contract/errors.ts";
+import { errorText, RpcError } from "../contract/errors.ts";
 import type { Feature, Lifetime } from "../feature.ts";
-import { createPluginsFeature } from "../features/plugins/feature.ts";
+import { channelsContract } from "../features/channels/contract.ts";
 import type { PluginState } from "../features/plugins/contract.ts";
-import type { PluginManager } from "../plugins/manager.ts";
+import { createPluginsFeature } from "../features/plugins/feature.ts";
+import { type Hooks, NO_HOOKS } from "../hooks.ts";
+import type { PluginRoutes } from "../http/plugins.ts";
+import { mayRunPlugins } from "../plugins/find/auto-enable.ts";
+import { BUNDLED, rulesOf } from "../plugins/bundled.ts";
 import type { Platform } from "../ports.ts";
-import type { Hub } from "../rpc/hub.ts";
-import type { Table } from "../rpc/table.ts";
+import { VERSION } from "../version.ts";
 import type { Loaded } from "./configuration.ts";
+import { withDevelopment } from "./development.ts";
+import { lazyFeature } from "./lazy-feature.ts";
+import type { PluginWorld } from "./plugin-world.ts";
+import type { Core } from "./runtime-state.ts";
 
-/** Plugins, and the methods about them. */
+/** Plugins as the rest of the gateway knows them: their code is loaded when one is wanted, or asked for. */
 export interface Plugins {
-  readonly feature: Feature;
-  /** From here on they have somebody to offer to: what the configuration wants is started. */
-  attach(places: { readonly table: Table; readonly hub: Hub }): void;
+  readonly features: (core: Core) => readonly Feature[];
+  readonly hooks: Hooks;
+  readonly tools: ToolSource;
+  readonly agents: PluginAgents;
+  /** Undefined while there are none. */
+  routes(): PluginRoutes | undefined;
+  /** From here on what the configuration wants is started. */
+  attach(): void;
   /** What has not started yet. */
   waiting(): string[];
   /** Resolves when everything that was wanted has started, or cannot. */
   settled(): Promise<void>;
+  /** Tells those that listen. */
+  stopping(reason: string): void;
 }
 
-/** Below the state directory: each folder in it is a plugin. */
-const FOLDER = "plugins";
+/** Sections of the configuration that are for plugins. */
+export const SECTIONS_OF_PLUGINS: readonly string[] = ["plugins", "channels", "hooks", "cron"];
 
 type Changed = (id: string, state: PluginState, error: string | undefined) => void;
 
-/** The code that loads plugins is loaded when one is wanted, or somebody asks. */
-export function createPlugins(platform: Platform, { store, log }: Loaded, lifetime: Lifetime): Plugins {
-  const { files, process, clock, timers } = platform;
-  const section = (): Config["plugins"] => store.current().plugins;
-  const places = (): string[] => [
-    ...section().paths.map((path) => expandHome(path, process.home)),
-    `${store.paths.stateDir}/${FOLDER}`,
-  ];
+interface PluginsParts {
+  readonly platform: Platform;
+  readonly loaded: Loaded;
+  readonly lifetime: Lifetime;
+}
+
+export function createPlugins({ platform, loaded, lifetime }: PluginsParts): Plugins {
+  const { store, log, development } = loaded;
+  const section = (): Config["plugins"] => withDevelopment(store.current().plugins, development);
+  const surroundings = surroundingsOf(loaded);
   let changed: Changed = () => {};
-  let attached: { readonly table: Table; readonly hub: Hub } | undefined;
-  let making: Promise<PluginManager> | undefined;
+  let core: Core | undefined;
+  let phase: "before" | "on" | "over" = "before";
+  let world: PluginWorld | undefined;
+  let making: Promise<PluginWorld> | undefined;
   let configuring = 0;
   let last: Promise<void> = Promise.resolve();
 
-  async function make(): Promise<PluginManager> {
-    if (!attached) throw new Error("plugins have no place yet");
-    const { PluginManager: Manager } = await import("../plugins/manager.ts");
-    return new Manager({
-      ...attached,
-      files,
-      clock,
-      timers,
-      log,
-      places,
-      loader: platform.plugins,
-      config: section,
-      onChanged: (...told) => changed(...told),
-    });
+  async function make(): Promise<PluginWorld> {
+    if (!core) throw new RpcError("unavailable", "Cannot reach plugins: the gateway has not started yet");
+    const { createPluginWorld } = await import("./plugin-world.ts");
+    // Nobody would stop what was started from here on.
+    if (phase === "over") throw new RpcError("unavailable", "Cannot reach plugins: the gateway stops");
+    return (world = createPluginWorld({
+      platform,
+      loaded,
+      core,
+      section,
+      settingsAt: surroundings.settingsAt,
+      isProvider: (name) => isProvider(name, store.current()),
+      onChanged: (id, state, error) => changed(id, state, error),
+    }));
   }
-  const manager = (): Promise<PluginManager> => (making ??= make());
+  const made = (): Promise<PluginWorld> =>
+    (making ??= make().catch((error: unknown) => {
+      making = undefined;
+      throw error;
+    }));
 
   function configure(): void {
-    const isWanted = Object.values(section().entries).some(({ enabled }) => enabled === true);
-    if (!attached || (!isWanted && !making)) return;
+    if (phase !== "on" || (!making && !mayRunPlugins(section(), BUNDLED.flatMap(rulesOf), surroundings)))
+      return;
     configuring++;
-    last = manager()
-      .then((made) => made.configure())
-      .catch((error: unknown) => log.error("plugins not started", { error: errorText(error) }))
+    last = made()
+      .then(({ manager }) => manager.configure())
+      .catch((error: unknown) => {
+        if (phase !== "over") log.error("plugins not started", { error: errorText(error) });
+      })
       .finally(() => void configuring--);
   }
 
-  const feature = createPluginsFeature({
-    // Also called for a configuration that is taken back a moment later: what is in force then counts.
-    configure: () => void Promise.resolve().then(configure),
-    list: async () => (await manager()).list(),
-    reload: async (id) => (await manager()).reload(id),
-    onChanged: (work) => void (changed = work),
-  });
-
+  const surface = surfaceOf(() => world);
+  const { hooks } = surface;
   return {
-    feature,
-    attach(given) {
-      attached = given;
-      lifetime.onStop(async () => (await making)?.stop());
+    ...surface,
+    features(given) {
+      core = given;
+      return [
+        createPluginsFeature({
+          // Also called for a configuration that is taken back a moment later: what is in force then counts.
+          configure: () => void Promise.resolve().then(configure),
+          manager: async () => (await made()).manager,
+          onChanged: (work) => void (changed = work),
+        }),
+        lazyFeature(channelsContract, async () => (await made()).channels),
+      ];
+    },
+    attach() {
+      phase = "on";
+      lifetime.onStop(() => ((phase = "over"), world?.stop()));
       configure();
+      void last.then(() => hooks.tell("gateway_start", { version: VERSION }));
     },
     waiting: () => (configuring > 0 ? ["plugins"] : []),
     settled: () => last,
+    stopping: (reason) => hooks.tell("gateway_stop", { reason }),
   };
+}
+
+/** What plugins offer the rest of the gateway: nothing while there is none. */
+function surfaceOf(
+  world: () => PluginWorld | undefined,
+): Pick<Plugins, "hooks" | "tools" | "agents" | "routes"> {
+  return {
+    hooks: {
+      has: (name) => world()?.hooks.has(name) ?? false,
+      ask: (name, event) => (world()?.hooks ?? NO_HOOKS).ask(name, event),
+      tell: (name, event) => world()?.hooks.tell(name, event),
+    },
+    tools: { open: async (environment) => world()?.tools.open(environment) ?? NO_TOOLS },
+    agents: {
+      has: (id) => world()?.agents.has(id) ?? false,
+      async open(id, environment) {
+        const runtime = world()?.agents.open(id, environment);
+        if (runtime) return runtime;
+        throw new RpcError("not_found", `Cannot open model "${id}/${environment.model}": no plugin has it`);
+      },
+    },
+    routes: () => world()?.routes,
+  };
+}
+
+function surroundingsOf({ store }: Loaded) {
+  return {
+    settingsAt: (path: string) => settingsAt(store.current(), path),
+    env: (name: string) => store.environment()[name],
+  };
+}
+
+function settingsAt(config: Config, path: string): unknown {
+  return path
+    .split(".")
+    .reduce<unknown>(
+      (value, key) =>
+        typeof value === "object" && value !== null && Object.hasOwn(value, key)
+          ? (value as Readonly<Record<string, unknown>>)[key]
+          : undefined,
+      config,
+    );
 }

@@ -5,6 +5,7 @@ import { CLOSE } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { ListenError, type Platform } from "../ports.ts";
 import { SECTIONS_OF_AGENTS } from "./agents.ts";
+import { SECTIONS_OF_PLUGINS } from "./plugins.ts";
 import type { Restartable } from "./restarts.ts";
 import { type GatewayRuntimeConfig, resolveGatewayRuntimeConfig } from "./runtime-config.ts";
 import type { GatewayRuntimeState } from "./runtime-state.ts";
@@ -16,6 +17,8 @@ interface Parts {
   readonly handlers: Handlers;
   /** Resolves when every configured part has started. */
   readonly ready: Promise<void>;
+  /** Told before anything ends. */
+  readonly onStopping: (reason: string) => void;
 }
 
 /** Everything between the configuration and the clients: what a restart replaces. */
@@ -51,6 +54,7 @@ export function createRunning({ timers }: Platform, parts: Parts, stop: () => Pr
     const refuse = (): void => {
       for (const listener of handlers.listeners) listener.refuse();
     };
+    parts.onStopping(reason);
     handlers.stopAccepting();
     // Before a restart the port answers until the last moment: what runs may take a while to end.
     if (restartExpectedMs === 0) refuse();
@@ -79,12 +83,18 @@ export async function applyHot(
   { plan, config }: { readonly plan: ReloadPlan; readonly config: Config },
 ): Promise<void> {
   const before = store.current();
-  const owners = plan.features.map((section) => (SECTIONS_OF_AGENTS.includes(section) ? "agents" : section));
+  const owners = plan.features.map(ownerOf);
   await state.features.replace(
     [...new Set(owners)],
     () => store.use(config),
     () => store.use(before),
   );
+}
+
+/** The feature a section belongs to. */
+function ownerOf(section: string): string {
+  if (SECTIONS_OF_AGENTS.includes(section)) return "agents";
+  return SECTIONS_OF_PLUGINS.includes(section) ? "plugins" : section;
 }
 
 interface Place {

@@ -14,7 +14,8 @@ import { createUsageFeature } from "../features/usage/feature.ts";
 import { createVoicewakeFeature } from "../features/voicewake/feature.ts";
 import type { ModelCost } from "../agents/providers.ts";
 import type { Metric } from "../http/metrics.ts";
-import type { Clock, Crypto, Log, Runner, Timers } from "../ports.ts";
+import type { Hooks } from "../hooks.ts";
+import type { Clock, Crypto, Database, Log, Runner, Timers } from "../ports.ts";
 import { createDispatcher, type Dispatcher } from "../rpc/dispatch.ts";
 import { Hub } from "../rpc/hub.ts";
 import { createTable, type Table } from "../rpc/table.ts";
@@ -22,7 +23,7 @@ import { VERSION } from "../version.ts";
 import type { Storage, StorageStatus } from "./database.ts";
 import { keepEvents } from "./ring-store.ts";
 import { sectionOf } from "./sections.ts";
-import { createSessionsState } from "./sessions-state.ts";
+import { createSessionsState, type SessionsState } from "./sessions-state.ts";
 
 /** How the configuration is followed while the gateway runs. */
 export interface LiveConfig {
@@ -40,8 +41,11 @@ export interface RuntimeParts {
   readonly live: LiveConfig;
   readonly storage: Storage;
   readonly runner: Runner;
+  readonly hooks: Hooks;
   /** Features that come with parts of their own: agents, plugins. */
-  readonly others: readonly Feature[];
+  readonly others: (core: Core) => readonly Feature[];
+  /** Is there an agent of this name that a plugin brings? */
+  readonly isPluginAgent: (name: string) => boolean;
   /** The model of a session nobody gave one, for people. */
   readonly defaultModel: () => string;
   readonly runtime: string;
@@ -55,8 +59,17 @@ export interface RuntimeParts {
   readonly log: Log;
 }
 
+/** What features and plugins stand on. */
+export interface Core extends SessionsState {
+  readonly db: Database;
+  readonly table: Table;
+  readonly hub: Hub;
+  readonly dispatcher: Dispatcher;
+}
+
 /** Everything that lives while the gateway runs and knows no socket. */
 export interface GatewayRuntimeState {
+  readonly core: Core;
   readonly table: Table;
   readonly hub: Hub;
   readonly dispatcher: Dispatcher;
@@ -79,13 +92,15 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
   const lifetime = createLifetime((error) => log.error("stop failed", { error: String(error) }));
   keepEvents({ ...parts, db }, hub, lifetime);
   const dispatcher = createDispatcher({ table, clock, crypto, log });
-  const { writer, journal, sessions, runs, approvals } = createSessionsState({
+  const sessionsState = createSessionsState({
     ...parts,
     db,
     hub,
     lifetime,
     onDamage: () => storage.noteDamage(),
   });
+  const { writer, sessions, runs } = sessionsState;
+  const core: Core = { ...sessionsState, db, table, hub, dispatcher };
 
   const toSessionKey = (given: string): string => sessions.canonical(given);
   const health = (): Health => ({
@@ -106,29 +121,9 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
 
   const features = new RunningFeatures({ ...parts, table, hub, sectionOf: (one) => sectionOf(store, one) });
   lifetime.onStop(() => features.stop());
-  features.start([
-    system,
-    createConfigFeature(() => parts.live.answers()),
-    createSessionsFeature({
-      sessions,
-      writer,
-      db,
-      endRuns: (session, reason, by) => runs.endAll(session.id, { reason, by: by.name }),
-      closeAgent: (key) => parts.runner.close(key),
-      compact: (session) => runs.compact(session),
-    }),
-    createRunsFeature({ runs, journal, sessions, writer }),
-    createApprovalsFeature(approvals),
-    createUsageFeature({ db, priceOf: parts.priceOf }),
-    createEventsFeature({
-      eventOf: (name) => table.event(name)?.event,
-      toSessionKey,
-      activeRuns: (keys) => runs.saying(keys),
-    }),
-    createVoicewakeFeature(db),
-    ...parts.others,
-  ]);
+  features.start([system, ...featuresOf(parts, core, toSessionKey), ...parts.others(core)]);
   return {
+    core,
     table,
     hub,
     dispatcher,
@@ -139,6 +134,33 @@ export function createGatewayRuntimeState(parts: RuntimeParts): GatewayRuntimeSt
     health,
     metrics: () => metricsOf(health(), { hub, dispatcher, rssBytes: parts.rssBytes() }),
   };
+}
+
+function featuresOf(
+  { live, runner, priceOf }: RuntimeParts,
+  { db, writer, journal, sessions, runs, approvals, table }: Core,
+  toSessionKey: (given: string) => string,
+): Feature[] {
+  return [
+    createConfigFeature(() => live.answers()),
+    createSessionsFeature({
+      sessions,
+      writer,
+      db,
+      endRuns: (session, reason, by) => runs.endAll(session.id, { reason, by: by.name }),
+      closeAgent: (key) => runner.close(key),
+      compact: (session) => runs.compact(session),
+    }),
+    createRunsFeature({ runs, journal, sessions, writer }),
+    createApprovalsFeature(approvals),
+    createUsageFeature({ db, priceOf }),
+    createEventsFeature({
+      eventOf: (name) => table.event(name)?.event,
+      toSessionKey,
+      activeRuns: (keys) => runs.saying(keys),
+    }),
+    createVoicewakeFeature(db),
+  ];
 }
 
 function statusOf(parts: RuntimeParts, now: { sessions: Sessions; health: Health; storage: StorageStatus }) {

@@ -13,6 +13,7 @@ import { Sessions, type StoredSession } from "../features/sessions/sessions.ts";
 import { Writer } from "../features/storage/writer.ts";
 import type { Lifetime } from "../feature.ts";
 import { LIMITS } from "../contract/limits.ts";
+import type { Hooks } from "../hooks.ts";
 import type { Clock, Crypto, Database, Log, Runner, Timers } from "../ports.ts";
 import type { Hub } from "../rpc/hub.ts";
 import { defaultAgentOf, sectionOf } from "./sections.ts";
@@ -21,9 +22,11 @@ interface SessionsParts {
   readonly store: ConfigStore;
   readonly db: Database;
   readonly runner: Runner;
+  readonly hooks: Hooks;
   readonly hub: Hub;
   readonly lifetime: Lifetime;
   readonly onDamage: () => void;
+  readonly isPluginAgent: (name: string) => boolean;
   /** The user's home directory, and how many cores the machine has. */
   readonly home: string;
   readonly cpuCount: number;
@@ -45,7 +48,7 @@ export interface SessionsState {
 
 /** What was open when the last gateway ended without notice is closed first. */
 export function createSessionsState(parts: SessionsParts): SessionsState {
-  const { store, db, hub, lifetime, crypto, home, cpuCount } = parts;
+  const { store, db, hub, lifetime, crypto, home, cpuCount, isPluginAgent } = parts;
   const writer = new Writer(parts);
   lifetime.onStop(() => writer.stop());
   const journal = new Journal(db, crypto);
@@ -79,7 +82,7 @@ export function createSessionsState(parts: SessionsParts): SessionsState {
     activeMax: () =>
       store.current().agents.defaults.maxConcurrent ?? Math.max(LIMITS.runsActiveMin, cpuCount),
     reserveTokens: () => store.current().agents.defaults.compaction.reserveTokensFloor,
-    isProvider: (name) => isProvider(name, store.current()),
+    isProvider: (name) => isProvider(name, store.current()) || isPluginAgent(name),
     resetTriggers: () => store.current().session.resetTriggers,
     environmentOf: environment,
     approve: ({ id, sessionDbId, sessionKey }, request, signal) =>

@@ -1,6 +1,7 @@
 import { errorText } from "../contract/errors.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { createHttpApp } from "../http/app.ts";
+import type { PluginRoutes } from "../http/plugins.ts";
 import {
   AddressInUse,
   ListenError,
@@ -26,6 +27,7 @@ interface AttachParts {
   readonly config: GatewayRuntimeConfig;
   readonly state: GatewayRuntimeState;
   readonly waiting: () => string[];
+  readonly pluginRoutes: () => PluginRoutes | undefined;
 }
 
 /** What the listeners serve, and the doors of it. */
@@ -38,7 +40,7 @@ export interface Handlers {
 
 /** Routes, guards and connections: what a request meets from the port to the dispatcher. */
 export function attachGatewayWsHandlers(parts: AttachParts): Handlers {
-  const { platform, loaded, live, config, state, waiting } = parts;
+  const { platform, loaded, live, config, state, waiting, pluginRoutes } = parts;
   const { store, log, snapshot } = loaded;
   const { gateway } = store.current();
   let isAccepting = true;
@@ -76,6 +78,7 @@ export function attachGatewayWsHandlers(parts: AttachParts): Handlers {
     },
     describe: () => describeTable(VERSION, state.table),
     metrics: state.metrics,
+    pluginRoutes,
   });
   const serve: Handlers["serve"] = {
     fetch,

@@ -13,6 +13,7 @@ import { internalError } from "../rpc/internal.ts";
 import { stopping, tooManyOverHttp } from "../rpc/refusals.ts";
 import { checkHost, checkOrigin, checkQuery, clientAddress, credentialsOf } from "./guard.ts";
 import { type Metric, metricsText } from "./metrics.ts";
+import { Inflight, type PluginRoutes, servePlugin } from "./plugins.ts";
 import { json, refusal } from "./respond.ts";
 import { serveRpc } from "./rpc.ts";
 
@@ -34,6 +35,8 @@ export interface HttpParts {
   readonly restartOwed: () => string[];
   readonly describe: () => OpenRpc;
   readonly metrics: () => Metric[];
+  /** Absent while no plugin runs: its code is loaded then. */
+  readonly pluginRoutes: () => PluginRoutes | undefined;
 }
 
 type Env = { Bindings: { peer: Peer } };
@@ -88,7 +91,8 @@ export function createHttpApp(
     });
   });
 
-  app.notFound((c) => unknownPath(c.req.raw));
+  const plugins = pluginRoute(parts);
+  app.notFound(async (c) => (await plugins(c.req.raw, c.env.peer)) ?? unknownPath(c.req.raw));
   app.onError((error) =>
     refusal(
       internalError(parts.connection, { logged: "request failed", said: "Cannot serve request" }, error),
@@ -121,6 +125,24 @@ function rpcRoute(parts: HttpParts): (request: Request, peer: Peer) => Promise<R
     } finally {
       inflight--;
     }
+  };
+}
+
+/** What no route of the gateway answers may be a plugin's. */
+function pluginRoute(parts: HttpParts): (request: Request, peer: Peer) => Promise<Response | undefined> {
+  const { connection, settings } = parts;
+  const inflight = new Inflight();
+  return async (request, peer) => {
+    const routes = parts.pluginRoutes();
+    if (!routes) return undefined;
+    if (!connection.isAccepting()) return refusal(stopping());
+    const address = clientAddress(peer.address, request.headers, settings().trustedProxies);
+    return servePlugin(request, address, {
+      routes,
+      inflight,
+      timers: connection.timers,
+      authenticate: () => authenticate(parts, request, peer),
+    });
   };
 }
 

@@ -2,9 +2,9 @@ import type { PluginLoader } from "../ports.ts";
 
 /** Each load in a module graph of its own: fresh code, and all that it opened closed with it. */
 export const bunPlugins: PluginLoader = {
-  async load(entry, onError) {
+  async load(entry, { onError, globals }) {
     await (offered ??= offer());
-    const graph = new Bun.ModuleGraph({ onError });
+    const graph = new Bun.ModuleGraph({ onError, globals: { ...globals } });
     try {
       const exports = await graph.import<Record<string, unknown>>(entry);
       return {

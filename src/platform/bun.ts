@@ -1,5 +1,6 @@
 import { fstatSync } from "node:fs";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 
 import type { Platform, TextSink } from "../ports.ts";
 import { bunPlugins } from "./bun-plugins.ts";
@@ -10,6 +11,7 @@ import { openDatabase } from "./database.ts";
 import { createFiles } from "./files.ts";
 import { lock } from "./lock.ts";
 import { Output } from "./output.ts";
+import type { Again } from "./plugin-process.ts";
 import { createProcess } from "./process.ts";
 import { createCrypto } from "./randomness.ts";
 
@@ -29,6 +31,7 @@ export function createBunPlatform(): Platform {
       stderr: output(2, Bun.stderr),
       isTerminal,
       collectGarbage: () => Bun.gc(true),
+      again,
     }),
     plugins: bunPlugins,
     openDatabase,
@@ -37,6 +40,15 @@ export function createBunPlatform(): Platform {
     watch: bunWatch,
   };
 }
+
+/** The built program is itself; from source it is Bun, told to fetch nothing, with our entry. */
+const again: Again = () => {
+  // Where the files of a built program seem to be.
+  const isBuilt = Bun.main.startsWith("/$bunfs/");
+  if (isBuilt) return [process.execPath];
+  const entry = fileURLToPath(new URL("../main.ts", import.meta.url));
+  return [process.execPath, "--no-install", "--no-env-file", entry];
+};
 
 /**
  * The runtime's own writer: does not block on a stalled pipe, and `process.stdout` alone is 12 ms of a

@@ -1,7 +1,10 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import { fileURLToPath } from "node:url";
 
+import { LIMITS } from "../contract/limits.ts";
 import type { Platform, TextSink } from "../ports.ts";
 import { systemClock, systemTimers } from "./clock.ts";
+import { denoFlags } from "./confine/deno.ts";
 import { openDatabase } from "./database.ts";
 import { denoPlugins } from "./deno-plugins.ts";
 import { denoServe } from "./deno-server.ts";
@@ -9,6 +12,7 @@ import { denoWatch } from "./deno-watch.ts";
 import { createFiles } from "./files.ts";
 import { lock } from "./lock.ts";
 import { Output } from "./output.ts";
+import type { Again } from "./plugin-process.ts";
 import { createProcess } from "./process.ts";
 import { createCrypto } from "./randomness.ts";
 import { stdDirectories } from "./std-fs.ts";
@@ -31,6 +35,7 @@ export function createDenoPlatform(): Platform {
       isTerminal: (fd) => streams[fd]?.isTerminal() ?? false,
       // Nobody can ask for it there without a flag of the engine.
       collectGarbage: () => {},
+      again,
     }),
     plugins: denoPlugins,
     openDatabase,
@@ -39,6 +44,13 @@ export function createDenoPlatform(): Platform {
     watch: denoWatch,
   };
 }
+
+/** The heap is bounded by the engine there. */
+const again: Again = (confinement) => {
+  const entry = fileURLToPath(new URL("../main.deno.ts", import.meta.url));
+  const heap = `--v8-flags=--max-old-space-size=${LIMITS.hostMemoryBytesMax / 2 ** 20}`;
+  return [Deno.execPath(), "run", ...denoFlags(confinement), heap, entry];
+};
 
 const encoder = new TextEncoder();
 

@@ -1,5 +1,5 @@
-import { lstatSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { lstatSync, readdirSync, realpathSync, renameSync, rmSync, type Stats, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 
 import type { Files, FileStat } from "../ports.ts";
 import { codeOf, wordsOf } from "./failures.ts";
@@ -75,12 +75,28 @@ function unlessAbsent<T>(work: () => T, problem: string): T | undefined {
 const STICKY = 0o1000;
 const OTHERS_WRITE = 0o022;
 
+/** What code in a directory is built on and asks for in all those above it, too. */
+const LOOKED_FOR = ["node_modules", "package.json", "tsconfig.json", "jsconfig.json"];
+
 function distrust(path: string): string | undefined {
-  const own = process.getuid?.() ?? 0;
-  for (let at = realpathSync.native(path); ; at = dirname(at)) {
-    const { uid, mode } = statSync(at);
-    if (uid !== own && uid !== 0) return `"${at}" belongs to another user`;
-    if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) return `others may write to "${at}"`;
+  const file = realpathSync.native(path);
+  for (let at = file; ; at = dirname(at)) {
+    const found = statSync(at);
+    if (isOthers(found)) return `"${at}" belongs to another user`;
+    if ((found.mode & OTHERS_WRITE) !== 0) {
+      // Beside the file others may not even put something.
+      const isSticky = (found.mode & STICKY) !== 0 && at !== file && at !== dirname(file);
+      if (!isSticky) return `others may write to "${at}"`;
+      const put = LOOKED_FOR.map((name) => join(at, name)).find((one) => {
+        const there = lstatSync(one, { throwIfNoEntry: false });
+        return there !== undefined && isOthers(there);
+      });
+      if (put !== undefined) return `"${put}" belongs to another user`;
+    }
     if (at === dirname(at)) return undefined;
   }
+}
+
+function isOthers({ uid }: Pick<Stats, "uid">): boolean {
+  return uid !== (process.getuid?.() ?? 0) && uid !== 0;
 }

@@ -19,6 +19,7 @@ import process from "node:process";
 import type { Files } from "../ports.ts";
 import { entries } from "./entries.ts";
 import { codeOf, wordsOf } from "./failures.ts";
+import { trees } from "./trees.ts";
 
 /** The part of the file work that a runtime's own library can do. */
 export interface Directories {
@@ -58,6 +59,7 @@ export function createFiles(directories: Directories = nodeDirectories): Files {
       rmSync(path, { force: true });
     },
     ...entries,
+    ...trees,
   };
 }
 

@@ -3,6 +3,7 @@ import process from "node:process";
 import type { Clock, Process, Stop, TextSink } from "../ports.ts";
 import { systemClock } from "./clock.ts";
 import { splitLines } from "./lines.ts";
+import { pluginProcessEnd, type Again, startPluginProcess } from "./plugin-process.ts";
 import { startProgram } from "./program.ts";
 import { runInTerminal } from "./run.ts";
 
@@ -12,6 +13,7 @@ type ProcessParts = {
   readonly stderr: TextSink;
   isTerminal(fd: number): boolean;
   collectGarbage(): void;
+  readonly again: Again;
 };
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
@@ -21,7 +23,8 @@ type StopSignal = (typeof STOP_SIGNALS)[number];
 /** Nobody presses a key twice in this time; a launcher forwards within a few ms. */
 const ECHO_MS = 50;
 
-export function createProcess({ stdout, stderr, isTerminal, collectGarbage }: ProcessParts): Process {
+export function createProcess(parts: ProcessParts): Process {
+  const { stdout, stderr, isTerminal, collectGarbage, again } = parts;
   return {
     args: process.argv.slice(2),
     env: process.env,
@@ -50,6 +53,8 @@ export function createProcess({ stdout, stderr, isTerminal, collectGarbage }: Pr
     lines: () => splitLines(process.stdin),
     runInTerminal,
     startProgram,
+    startPluginProcess: startPluginProcess(again),
+    pluginProcessEnd,
     keepFilesPrivate: () => void process.umask(0o077),
     onStopSignal(work) {
       const tell = withoutEchoes(work, systemClock);

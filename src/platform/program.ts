@@ -1,4 +1,4 @@
-import type { ChildProcessByStdio } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import process from "node:process";
 import type { Readable, Writable } from "node:stream";
 import { setImmediate } from "node:timers";
@@ -14,6 +14,10 @@ const stderrLineBytesMax = 8 * 1024;
 /** Lines nobody has read yet: 2 MiB at most. */
 const stderrLinesMax = 256;
 
+/** A flood of complaints is held back to this much in this time: cutting it up costs us, too. */
+const STDERR_WINDOW_BYTES = 1024 * 1024;
+const STDERR_WINDOW_MS = 100;
+
 /** What it wrote last is in a pipe and comes at once; past this somebody else holds the other end. */
 const LAST_OUTPUT_MS = 1_000;
 
@@ -26,74 +30,101 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOMEM: "there is not enough memory",
 };
 
-type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+/** The child with its pipes, which are there because all of them were asked for. */
+interface Child {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly channel: Readable | undefined;
+}
 
 /** Starts a program in a process group of its own, through `node:child_process`, which both runtimes have. */
 export const startProgram: Process["startProgram"] = async (options) => {
   try {
-    const child = await spawn(findProgram(options), options);
-    return programOf(child.child, child.pid);
+    return programOf(await spawn(findProgram(options), options));
   } catch (cause) {
     throw new Error(`Cannot start program "${options.command[0]}": ${reasonOf(cause)}`, { cause });
   }
 };
 
-function spawn(path: string, { command, directory, env }: ProgramOptions) {
-  // Few gateways start a program, and loading the module is part of every start otherwise.
-  const { spawn: start } = process.getBuiltinModule("node:child_process");
-  const child: Child = start(path, command.slice(1), {
-    cwd: directory,
-    env: { ...env },
-    stdio: ["pipe", "pipe", "pipe"],
-    detached: true,
-  });
-  return new Promise<{ child: Child; pid: number }>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("spawn", () => {
-      child.off("error", reject);
-      // Later errors are of signals that come too late.
-      child.on("error", () => {});
-      const { pid } = child;
-      if (pid === undefined) reject(new Error("it has no process id"));
-      else resolve({ child, pid });
-    });
-  });
+/** The same for a program that is known to be ours. @throws Error with the reason alone */
+export async function startOwn(options: ProgramOptions): Promise<Program> {
+  try {
+    return programOf(await spawn(options.command[0], options));
+  } catch (cause) {
+    throw new Error(reasonOf(cause), { cause });
+  }
 }
 
-function programOf(child: Child, pid: number): Program {
+function spawn(
+  path: string,
+  { command, directory, env, hasChannel = false }: ProgramOptions,
+): Child | Promise<Child> {
+  // Few gateways start a program, and loading the module is part of every start otherwise.
+  const { spawn: start } = process.getBuiltinModule("node:child_process");
+  const child = start(path, command.slice(1), {
+    cwd: directory,
+    env: { ...env },
+    stdio: hasChannel ? ["pipe", "pipe", "pipe", "pipe"] : ["pipe", "pipe", "pipe"],
+    detached: true,
+  });
+  // It has a number from here on, if it has been started at all; the event that says so may come late.
+  const { pid, stdin, stdout, stderr } = child;
+  if (pid === undefined) return new Promise<Child>((_, reject) => child.once("error", reject));
+  // Errors from here on are of signals that come too late.
+  child.on("error", () => {});
+  if (!stdin || !stdout || !stderr) throw new Error("it has no pipes");
+  const channel = child.stdio[3];
+  return { process: child, pid, stdin, stdout, stderr, channel: isReadable(channel) ? channel : undefined };
+}
+
+/** Told by what it can do: the class itself would load a module at every start. */
+function isReadable(stream: Readable | Writable | null | undefined): stream is Readable {
+  return !!stream && "read" in stream;
+}
+
+function programOf(child: Child): Program {
+  const { pid } = child;
+  const pipes = [child.stdin, child.stdout, child.stderr, ...(child.channel ? [child.channel] : [])];
   // A pipe that breaks is told by `write` and by the end.
-  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {});
-  const ended = endOf(child, pid);
+  for (const stream of pipes) stream.on("error", () => {});
+  const ended = endOf(child);
   const writer = new Writer(child.stdin, ended);
   return {
     pid,
     stdout: chunksOf(child.stdout),
+    channel: child.channel ? chunksOf(child.channel) : nothing(),
     stderr: linesOf(child.stderr),
     write: (text) => writer.write(text),
     closeInput: () => void child.stdin.end(),
     async stop(graceMs) {
-      if (child.exitCode === null && child.signalCode === null) signalGroup(pid, "SIGTERM");
+      const { exitCode, signalCode } = child.process;
+      if (exitCode === null && signalCode === null) signalGroup(pid, "SIGTERM");
       const timer = setTimeout(() => signalGroup(pid, "SIGKILL"), graceMs);
       await ended;
       clearTimeout(timer);
-      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+      for (const stream of pipes) stream.destroy();
     },
     ended,
   };
 }
 
-function endOf(child: Child, pid: number): Promise<string> {
+function endOf(child: Child): Promise<string> {
+  const { pid } = child;
   return new Promise((resolve) => {
-    child.once("exit", (code, signal) => {
+    child.process.once("exit", (code, signal) => {
       // What it has started and left behind ends with it.
       signalGroup(pid, "SIGKILL");
       child.stdin.destroy();
       const timer = setTimeout(() => {
         child.stdout.destroy();
         child.stderr.destroy();
+        child.channel?.destroy();
       }, LAST_OUTPUT_MS);
       timer.unref();
-      child.once("close", () => clearTimeout(timer));
+      child.process.once("close", () => clearTimeout(timer));
       resolve(signal === null ? `exit code ${code ?? 0}` : `signal ${signal}`);
     });
   });
@@ -105,6 +136,10 @@ function signalGroup(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
   } catch {
     // Nobody of the group is left.
   }
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {
+  // There is no such descriptor.
 }
 
 /** Read as the consumer asks, so that the pipe fills and holds the program back when nobody does. */
@@ -129,10 +164,19 @@ function othersTurn(): Promise<void> {
 function linesOf(stderr: Readable): AsyncIterable<string> {
   const cutter = new LineCutter(stderrLineBytesMax);
   const queue = new LineQueue(stderrLinesMax);
+  let sinceMs = performance.now();
+  let taken = 0;
   stderr.on("data", (bytes: Uint8Array) => {
     queue.push(cutter.push(bytes));
     stderr.pause();
-    void othersTurn().then(() => stderr.resume());
+    const nowMs = performance.now();
+    if (nowMs - sinceMs > STDERR_WINDOW_MS) {
+      sinceMs = nowMs;
+      taken = 0;
+    }
+    taken += bytes.length;
+    if (taken < STDERR_WINDOW_BYTES) void othersTurn().then(() => stderr.resume());
+    else setTimeout(() => stderr.resume(), STDERR_WINDOW_MS).unref();
   });
   stderr.once("close", () => {
     queue.push(cutter.end());

@@ -8,6 +8,7 @@ import { programSuite } from "./program.ts";
 import { serverSuite } from "./server.ts";
 import { socketSuite } from "./socket.ts";
 import type { Subject } from "./suite.ts";
+import { treesSuite } from "./trees.ts";
 import { watchSuite } from "./watch.ts";
 
 /** Every suite that a runtime has to pass. */
@@ -17,6 +18,7 @@ export function allSuites(subject: Subject): void {
     serverSuite,
     filesSuite,
     entriesSuite,
+    treesSuite,
     watchSuite,
     databaseSuite,
     databaseFailuresSuite,

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -138,6 +141,30 @@ export function entriesSuite({ platform, test }: Subject): void {
     await files.readThrough(`${dir}/file`);
     await files.readThrough(`${dir}/none`);
     await assert.rejects(files.readThrough(dir), /^Error: Cannot read file ".*": /);
+  });
+
+  check("who else could change a file, or what code there would load", async (dir) => {
+    mkdirSync(`${dir}/all/own`, { recursive: true });
+    for (const path of ["all", "all/own"]) chmodSync(`${dir}/${path}`, 0o755);
+    const file = `${dir}/all/own/file`;
+    writeFileSync(file, "", { mode: 0o644 });
+    assert.equal(await files.distrust(file), undefined);
+    chmodSync(`${dir}/all`, 0o777);
+    assert.equal(await files.distrust(file), `others may write to "${dir}/all"`);
+    // As the directory of temporary files is: nobody takes away there what is somebody else's.
+    chmodSync(`${dir}/all`, 0o1777);
+    assert.equal(await files.distrust(file), undefined);
+    writeFileSync(`${dir}/all/beside`, "", { mode: 0o644 });
+    assert.equal(await files.distrust(`${dir}/all/beside`), `others may write to "${dir}/all"`);
+    mkdirSync(`${dir}/all/node_modules`);
+    assert.equal(await files.distrust(file), undefined);
+    // Only the superuser may give something away.
+    if (process.getuid?.() !== 0) return;
+    chownSync(`${dir}/all/node_modules`, 65_534, 65_534);
+    assert.equal(await files.distrust(file), `"${dir}/all/node_modules" belongs to another user`);
+    rmdirSync(`${dir}/all/node_modules`);
+    chownSync(file, 65_534, 65_534);
+    assert.equal(await files.distrust(file), `"${file}" belongs to another user`);
   });
 
   check("a directory is removed with all in it, and not what its links lead to", async (dir) => {

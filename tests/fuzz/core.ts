@@ -15,17 +15,19 @@ import { ASK } from "./corpus.ts";
 import { quietPlatform } from "../support/gateway.ts";
 import type { Runner } from "../../src/ports.ts";
 import { createCountingCrypto, createMemoryLog, createMemorySocket } from "../support/ports.ts";
-import { writePlugin } from "../support/plugin.ts";
+import { PIGEON, writePlugin } from "../support/plugin.ts";
 import { createFakeTime } from "../support/time.ts";
 
 export const TOKEN = "the-token-of-the-fuzzer-0123456789";
+
+const HERE = { enabled: true, isolation: "none" };
 
 /** Few sessions: what frames do to each other happens within them, and lists of them stay short. */
 export const CONFIG = JSON.stringify({
   gateway: { auth: { mode: "token", token: TOKEN }, trustedProxies: ["127.0.0.1"], log: { format: "json" } },
   agents: { defaults: { model: "echo/echo" } },
   sessions: { keepMax: 40 },
-  plugins: { entries: { hello: { enabled: true } } },
+  plugins: { entries: { hello: HERE, pigeon: HERE } },
 });
 
 /** The same gateway as a program, to be started with its options behind. */
@@ -77,16 +79,20 @@ export async function createCore() {
     restart: () => {},
   });
   const lifetime = createLifetime((error) => log.error("stop failed", { error: String(error) }));
-  const agents = createAgents({ ...platform, ...ports }, loaded, lifetime);
-  writePlugin(join(loaded.store.paths.stateDir, "plugins/hello"));
-  const plugins = createPlugins({ ...platform, ...ports }, loaded, lifetime);
+  const folder = join(loaded.store.paths.stateDir, "plugins");
+  writePlugin(join(folder, "hello"));
+  writePlugin(join(folder, "pigeon"), { manifest: { id: "pigeon", apiVersion: 1 }, code: PIGEON });
+  const plugins = createPlugins({ platform: { ...platform, ...ports }, loaded, lifetime });
+  const agents = createAgents({ ...platform, ...ports }, loaded, { lifetime, plugins });
   const state: GatewayRuntimeState = createGatewayRuntimeState({
     ...loaded,
     live,
     ...ports,
     storage,
     runner: asking(agents.runner),
-    others: [agents.feature, plugins.feature],
+    others: (core) => [agents.feature, ...plugins.features(core)],
+    isPluginAgent: plugins.agents.has,
+    hooks: plugins.hooks,
     defaultModel: agents.defaultModel,
     priceOf: agents.priceOf,
     runtime: "test",
@@ -94,7 +100,7 @@ export async function createCore() {
     home,
     cpuCount: 2,
   });
-  plugins.attach(state);
+  plugins.attach();
   await plugins.settled();
   const methods: Methods = Object.fromEntries(
     state.table.methods().map(({ name, method }) => [name, method]),

@@ -14,6 +14,7 @@ const KNOWN = {
   "@approval": /"approval":\{"id":"([^"]+)"/,
   "@session": /"sessionId":"([^"]+)"/,
   "@next": /"next":"([^"]+)"/,
+  "@code": /"code":"([A-Z2-9]{8})"/,
 } as const;
 
 /** Fills such words in when the frame is sent. */
@@ -35,6 +36,8 @@ export class Places {
 
 const PLACE = new RegExp(Object.keys(KNOWN).join("|"), "g");
 const PICTURE = "iVBORw0KGgo=";
+/** A plugin that can be installed. */
+const PLUGIN = Bun.fileURLToPath(new URL("./plugin", import.meta.url));
 const RAW = '{"agents":{"defaults":{"maxConcurrent":7}}}';
 
 /** One request as a method and its params, in no dialect yet. */
@@ -103,7 +106,16 @@ const RECIPES: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   "config.override.unset": [{ key: "sessions.keepMax" }],
   "config.get": [{}],
   "config.patch": [{ raw: RAW, baseHash: "@hash" }],
+  "plugins.info": [{ id: "hello" }],
+  "plugins.enable": [{ id: "hello" }],
+  "plugins.disable": [{ id: "webhook" }],
   "plugins.reload": [{ id: "hello" }],
+  "plugins.install": [{ source: PLUGIN, replace: true }],
+  "plugins.remove": [{ id: "other", data: true }],
+  "pigeon.write": [{ sender: "stranger", text: "hello" }],
+  "channels.logout": [{ channel: "pigeon" }],
+  "channels.pairing.approve": [{ code: "@code" }],
+  send: [{ to: "7", message: "hello", channel: "pigeon", idempotencyKey: "sent" }],
   "chat.retry": [{ sessionKey: "cut" }],
   "chat.send": [
     { sessionKey: "cut", message: "some words", idempotencyKey: "cut", timeoutMs: 1 },
@@ -134,7 +146,9 @@ export function createSamples(seed: number, methods: Methods): Sample[] {
   const random = createRandom(seed);
   return Object.entries(methods).flatMap(([method, { params }]) => {
     const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" });
-    const length = method.startsWith("config.") ? PER_CONFIG_METHOD : PER_METHOD;
+    const length = /^config\.|^plugins\.(?:enable|disable|install|remove)$/.test(method)
+      ? PER_CONFIG_METHOD
+      : PER_METHOD;
     const made = Array.from({ length }, () => objectOf(schema, random));
     return [...made, ...(RECIPES[method] ?? [])].map((params) => ({ method, params }));
   });

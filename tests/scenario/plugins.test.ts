@@ -1,6 +1,6 @@
 /** Plugins as their owner meets them: a folder, a line in the configuration, a method that answers. */
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HELLO, writePlugin, writeWord } from "../support/plugin.ts";
 import { listen } from "../support/sdk.ts";
@@ -41,7 +41,8 @@ async function start() {
   const changed = (fits: (payload: Readonly<Record<string, unknown>>) => boolean) =>
     until("plugins.changed", ({ event, payload }) => event === "plugins.changed" && fits(payload));
   const state = (wantedState: string) => changed((payload) => payload["state"] === wantedState);
-  const plugins = async () => (await client.call("plugins.list")).plugins;
+  const plugins = async () =>
+    (await client.call("plugins.list")).plugins.filter(({ origin }) => origin !== "bundled");
   return { program, client, greet, state, changed, plugins, until };
 }
 
@@ -88,7 +89,7 @@ test("edited code is in force after a reload, what it imports included; code tha
   await program.until(/said goodbye .*times=1/);
   writeFileSync(join(folder, "index.ts"), "throw new Error('not today');");
   const refusal = await client.call("plugins.reload", { id: "hello" }).catch((error: Error) => error.message);
-  expect(refusal).toBe('Cannot reload plugin "hello": not today');
+  expect(refusal).toBe('Cannot reload plugin "hello": not today (index.ts:1:11)');
   expect(await greet()).toEqual({ text: "Good day, Ada.", times: 2 });
 });
 
@@ -120,10 +121,15 @@ test("an error that nobody catches ends that plugin and nothing else", async () 
   const { client, greet, state, plugins, program } = await start();
   await program.until(/plugin started/);
   await client.request("hello.shout", {});
-  expect((await state("failed")).payload).toMatchObject({ id: "hello", error: "broken on purpose" });
+  expect((await state("failed")).payload).toMatchObject({
+    id: "hello",
+    error: expect.stringContaining("broken on purpose (index.ts:"),
+  });
   expect(await greet()).toBe("unknown_method");
   expect(await client.call("health")).toMatchObject({ ok: true });
-  expect(await plugins()).toMatchObject([{ state: "failed", error: "broken on purpose" }]);
+  expect(await plugins()).toMatchObject([
+    { state: "failed", error: expect.stringContaining("broken on purpose (index.ts:") },
+  ]);
 });
 
 test("bad neighbours are told by name and stop nothing", async () => {
@@ -143,10 +149,10 @@ test("bad neighbours are told by name and stop nothing", async () => {
   await program.until(/plugin started/);
   expect(await greet()).toMatchObject({ text: "Hello, Ada." });
   expect((await plugins()).map(({ id, state, error }) => [id, state, error])).toEqual([
-    ["hangs", "failed", "no"],
+    ["hangs", "failed", "no (index.ts:1:26)"],
     ["thief", "failed", 'its "health.greet" has to begin with "thief."'],
-    ["torn", "quarantined", expect.stringContaining("JSON")],
     ["hello", "running", undefined],
+    ["torn", "quarantined", "gateway.plugin.json: not JSON"],
   ]);
 });
 
@@ -166,22 +172,41 @@ test("events reach clients, and a call from the command line works as any other"
 test("the README's section, followed word for word", async () => {
   const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
   const section = readme.split("\n## Plugins\n")[1]?.split("\n## ")[0] ?? "";
-  const [manifest = "", code = "", commands = ""] = [...section.matchAll(/^```\n(.*?)^```$/gms)].map(
-    ([, block]) => block ?? "",
+  const blocks = [...section.matchAll(/^```\n(.*?)^```$/gms)].map(([, block = ""]) =>
+    block.trim().split("\n"),
   );
-  writePlugin(folder, { manifest, code });
-  configure({});
-  await start();
-  const lines = commands.trim().split("\n");
-  expect(lines).toHaveLength(3);
-  const said = [];
-  for (const line of lines) {
+  expect(blocks.map((lines) => lines.length)).toEqual([2, 1, 3]);
+  const cwd = tempDir();
+  const env = { OLLAMA_HOST: "127.0.0.1:9" };
+  const wordsOf = (line = ""): string[] => {
     const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? "");
     expect(words.shift()).toBe("gateway");
-    const { code: status, out, err } = await runProgram(words, { home });
-    expect(status, err).toBe(0);
-    said.push(out);
-  }
-  expect(said[1]).toContain("Hello, Ada");
-  expect(said[2]).toContain('"state": "running"');
+    return words;
+  };
+  const follow = async (line = ""): Promise<string> => {
+    const { code, out, err } = await runProgram(wordsOf(line), { home, env, cwd });
+    expect([line, code], err).toEqual([line, 0]);
+    return out;
+  };
+  const [[create, dev] = [], [call] = [], forGood = []] = blocks;
+  // Of this file, not of a new machine.
+  rmSync(folder, { recursive: true });
+  // The port that people have may be taken where the tests run.
+  configure({});
+  await follow(create);
+  const developing = startProgram(wordsOf(dev), { home, env, cwd });
+  await developing.until(/hello runs/);
+  expect(await follow(call)).toContain("Hello, Ada");
+  const index = join(cwd, "hello/index.ts");
+  writeFileSync(index, readFileSync(index, "utf8").replace('"Hello"', '"Good day"'));
+  await developing.until(/reloaded hello in \d+ ms/);
+  expect(await follow(call)).toContain("Good day, Ada");
+  developing.signal("SIGINT");
+  expect(await developing.exited).toBe(0);
+  const { program } = await start();
+  const said = [];
+  for (const line of forGood) said.push(await follow(line));
+  expect(said[2]).toMatch(/^hello +running/m);
+  await program.until(/plugin started/);
+  expect(await follow(call)).toContain("Good day, Ada");
 });

@@ -21,6 +21,8 @@ export type ProgramOptions = {
   readonly terminal?: boolean;
   /** Standard input, whole. Default: none. */
   readonly stdin?: string;
+  /** Where it is started. Default: here. */
+  readonly cwd?: string;
 };
 
 /** Longest wait for words that have to come. */
@@ -42,7 +44,7 @@ process.on("exit", () => {
 
 /** Starts the program; whatever still runs at the end of the test is ended. */
 export function startProgram(args: readonly string[], options: ProgramOptions): Program {
-  const { home, env = {}, terminal = false, stdin } = options;
+  const { home, env = {}, terminal = false, stdin, cwd } = options;
   const said = { out: "", err: "" };
   const waiting = new Set<() => void>();
   const decoders = { out: new TextDecoder(), err: new TextDecoder() };
@@ -52,6 +54,7 @@ export function startProgram(args: readonly string[], options: ProgramOptions): 
   };
   const child = Bun.spawn([process.execPath, MAIN, ...args], {
     env: { HOME: home, PATH: process.env["PATH"] ?? "", TERM: "xterm", ...env },
+    ...(cwd !== undefined && { cwd }),
     ...(terminal
       ? { terminal: { cols: 120, rows: 40, data: (_: unknown, bytes: Uint8Array) => hear("out", bytes) } }
       : { stdin: stdin === undefined ? "ignore" : new Blob([stdin]), stdout: "pipe", stderr: "pipe" }),

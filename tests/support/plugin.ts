@@ -53,6 +53,52 @@ export default definePlugin({
 });
 `;
 
+/** A channel whose people write when they are told to, and who keeps nothing of what they get. */
+export const PIGEON = `
+import { definePlugin, effect, z } from "gateway/plugin";
+
+const account = { id: "default", policy: { direct: "pairing", allowFrom: ["7"], group: "disabled", groups: {} } };
+
+export default definePlugin({
+  id: "pigeon",
+  apiVersion: 1,
+  methods: {
+    "pigeon.write": effect({
+      scope: "write",
+      summary: "Somebody writes",
+      params: () => z.strictObject({ sender: z.string().max(100), text: z.string().max(1_000) }),
+      result: () => z.strictObject({ received: z.string() }),
+      errors: ["unavailable", "busy"],
+    }),
+  },
+  start(ctx) {
+    let count = 0;
+    let receive;
+    ctx.channel({
+      id: "pigeon",
+      label: "Pigeon",
+      accounts: [account],
+      async run(_account, link) {
+        receive = link.receive;
+        link.status({ state: "connected" });
+        await new Promise((resolve) => link.signal.addEventListener("abort", resolve));
+      },
+      send: async () => ({ messageId: String(++count) }),
+      logout: async () => true,
+    });
+    return {
+      handlers: {
+        "pigeon.write": async ({ sender, text }) => ({
+          received: await receive({
+            chatId: sender, messageId: String(++count), sender: { id: sender }, isGroup: false, text,
+          }),
+        }),
+      },
+    };
+  },
+});
+`;
+
 interface Written {
   readonly manifest?: object | string;
   readonly code?: string;

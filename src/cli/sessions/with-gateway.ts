@@ -3,12 +3,18 @@ import { usage } from "../args.ts";
 import type { CommandInput } from "../command.ts";
 import { type Connection, connect, toCliError } from "../connect.ts";
 
-/** Connects, does the work, closes. @returns the exit code. @throws CliError */
+/**
+ * Connects, does the work, closes.
+ *
+ * @param mode shown to others who look at the gateway's clients
+ * @returns the exit code. @throws CliError
+ */
 export async function withGateway(
   input: CommandInput,
   work: (connection: Connection) => Promise<void>,
+  mode = "sessions",
 ): Promise<number> {
-  const connection = await connect(input, "sessions");
+  const connection = await connect(input, mode);
   try {
     await work(connection);
     return EXIT.ok;

@@ -1,17 +1,35 @@
 import type { Feature } from "../../feature.ts";
-import { pluginsContract, type PluginState, type PluginSummary } from "./contract.ts";
+import {
+  type Grants,
+  type InstallRequest,
+  type PluginInfo,
+  pluginsContract,
+  type PluginState,
+  type PluginSummary,
+} from "./contract.ts";
+
+/** Who has the plugins. Fails with `RpcError`s of the codes that the contract names. */
+export interface PluginsManager {
+  list(): Promise<readonly PluginSummary[]>;
+  info(id: string): Promise<PluginInfo>;
+  enable(id: string, grants: Grants | undefined): Promise<PluginInfo>;
+  disable(id: string): Promise<PluginSummary>;
+  reload(id: string): Promise<PluginSummary>;
+  install(request: InstallRequest): Promise<PluginInfo>;
+  remove(id: string, options: { readonly data: boolean }): Promise<{ readonly removed: boolean }>;
+}
 
 export interface PluginsParts {
   /** The configuration of plugins is another one, or new. */
   configure(): void;
-  list(): Promise<readonly PluginSummary[]>;
-  /** @throws RpcError `not_found`, `conflict`, `unavailable` */
-  reload(id: string): Promise<PluginSummary>;
+  /** Made when somebody asks for the first time. */
+  manager(): Promise<PluginsManager>;
   /** Told of each state that is new. */
   onChanged(work: (id: string, state: PluginState, error: string | undefined) => void): void;
 }
 
 export function createPluginsFeature(parts: PluginsParts): Feature {
+  const { manager } = parts;
   return pluginsContract.implement((ctx) => {
     parts.onChanged((id, state, error) =>
       ctx.publish("plugins.changed", { id, state, ...(error !== undefined && { error }) }, { key: id }),
@@ -19,8 +37,16 @@ export function createPluginsFeature(parts: PluginsParts): Feature {
     parts.configure();
     return {
       handlers: {
-        "plugins.list": async () => ({ plugins: [...(await parts.list())] }),
-        "plugins.reload": ({ id }) => parts.reload(id),
+        "plugins.list": async () => ({ plugins: [...(await (await manager()).list())] }),
+        "plugins.info": async ({ id }) => (await manager()).info(id),
+        "plugins.enable": async ({ id, grants }) => (await manager()).enable(id, grants),
+        "plugins.disable": async ({ id }) => (await manager()).disable(id),
+        "plugins.reload": async ({ id }) => (await manager()).reload(id),
+        "plugins.install": async (request) => (await manager()).install(request),
+        "plugins.remove": async ({ id, data }) => ({
+          id,
+          ...(await (await manager()).remove(id, { data: data === true })),
+        }),
       },
     };
   });

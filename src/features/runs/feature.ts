@@ -34,7 +34,7 @@ function writers({ runs, journal, sessions, writer }: RunsParts, clock: Clock): 
           message,
           attachments,
           idempotencyKey,
-          origin: "chat",
+          origin: caller.origin ?? "chat",
           owner: caller.subject,
           options: timeoutMs === undefined ? {} : { timeoutMs },
         },
@@ -49,7 +49,7 @@ function writers({ runs, journal, sessions, writer }: RunsParts, clock: Clock): 
         attachments,
         idempotencyKey,
         sessionKey: keyFor(sessions, asked),
-        origin: "agent",
+        origin: caller.origin ?? "agent",
         owner: caller.subject,
         options: {
           ...(model !== undefined && { model }),

@@ -1,5 +1,6 @@
 import { messageOf, type RpcError } from "../../contract/errors.ts";
 import type { Publish } from "../../feature.ts";
+import type { HookEvent, Hooks } from "../../hooks.ts";
 import type {
   ApprovalDecision,
   ApprovalRequest,
@@ -23,6 +24,7 @@ import { Performance } from "./performance.ts";
 import { Pieces } from "./pieces.ts";
 import { type AbortReason, type Run, timedOut } from "./run.ts";
 import type { Ending, Outcome, RunNews } from "./run-news.ts";
+import { textOf } from "./transcript.ts";
 import { type Ended, Waits } from "./waits.ts";
 
 /** What every run needs, from outside and of its gateway. */
@@ -31,6 +33,7 @@ export interface LifecyclePorts {
   readonly writer: Writer;
   readonly sessions: Sessions;
   readonly runner: Runner;
+  readonly hooks: Hooks;
   readonly publish: Publish<(typeof runsContract)["events"]>;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -216,6 +219,7 @@ export class Lifecycle {
     this.#unkept.delete(run);
     this.#news.ended(run, outcome);
     const { status, error, ts: endedAt } = outcome;
+    if (this.#ports.hooks.has("run_end")) this.#ports.hooks.tell("run_end", told(run, outcome));
     this.#waits.settle(run.id, {
       status,
       endedAt,
@@ -243,4 +247,10 @@ export class Lifecycle {
       else this.#idleWaiters.push(waiter);
     }
   }
+}
+
+function told(run: Run, { status, error, content }: Outcome): HookEvent<"run_end"> {
+  const { id, sessionKey, origin } = run;
+  const failure = error && { error: error.message };
+  return { runId: id, sessionKey, origin, status, text: textOf(content), ...failure };
 }

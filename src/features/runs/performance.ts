@@ -1,5 +1,6 @@
 import { RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
+import type { Hooks } from "../../hooks.ts";
 import type {
   AgentEvent,
   AgentRuntime,
@@ -22,6 +23,7 @@ import type { RunNews } from "./run-news.ts";
 
 interface PerformancePorts {
   readonly runner: Runner;
+  readonly hooks: Hooks;
   readonly sessions: Sessions;
   readonly journal: Journal;
   readonly writer: Writer;
@@ -50,14 +52,23 @@ export class Performance {
    * @throws RpcError, and what agents throw
    */
   async of(run: Run): Promise<void> {
-    const { sessions, runner } = this.#ports;
+    const { sessions, runner, hooks } = this.#ports;
     const session = sessions.byId(run.sessionDbId);
     if (!session) throw new RpcError("not_found", `Cannot run in session "${run.sessionKey}": it is gone`);
     const { environment, instructions } = this.#ports.environmentOf(session);
     const models = run.options.model === undefined ? environment.models : [run.options.model];
+    const added = await hooks.ask("run_start", {
+      runId: run.id,
+      sessionKey: run.sessionKey,
+      agentId: session.agentId,
+      origin: run.origin,
+    });
+    if (run.isEnded) return;
     const runtime = await runner.open({ ...environment, models });
     if (run.isEnded) return;
-    const told = [instructions, run.options.extraSystemPrompt].flatMap((text) => text || []);
+    const told = [instructions, run.options.extraSystemPrompt, added.instructions].flatMap(
+      (text) => text || [],
+    );
     try {
       await this.#listen(run, { session, runtime, instructions: told });
     } catch (error) {

@@ -1,5 +1,6 @@
 import { RpcError } from "../../contract/errors.ts";
 import type { Publish } from "../../feature.ts";
+import type { Hooks } from "../../hooks.ts";
 import type { Clock, Crypto, Database } from "../../ports.ts";
 import type { Session, sessionsContract } from "./contract.ts";
 import { agentOf, type KeyConfig, kindOf, mainKeyOf } from "./keys.ts";
@@ -29,6 +30,7 @@ export interface SessionsPorts {
   readonly isAgent: (agentId: string) => boolean;
   /** Is a run of this session going on or waiting? */
   readonly isActive: (id: string) => boolean;
+  readonly hooks: Hooks;
 }
 
 /** A session that a message is for, as it is after {@link Sessions.admit}. */
@@ -135,6 +137,11 @@ export class Sessions {
   /** Tells clients how the session is now. */
   announce(key: string, action: "created" | "updated" | "reset" | "deleted"): void {
     const known = this.canonical(key);
+    const { hooks } = this.#ports;
+    if (action === "reset" || action === "deleted")
+      hooks.tell("session_end", { sessionKey: known, reason: action });
+    if (action === "created" || action === "reset")
+      hooks.tell("session_start", { sessionKey: known, reason: action });
     if (action === "deleted") {
       this.#ports.publish("sessions.changed", { key: known, action }, { key: known });
       return;

@@ -17,7 +17,18 @@ const PROGRAM = `
   const detect = createDetector({ env: {}, fetch, timers, ollamaUrl: new URL(url).origin });
   const tools = { open: async () => ({ specs: [] }) };
   const log = { warn() {} };
-  const runner = createRunner({ config, env: {}, detect, fetch, timers, clock, log, tools, acp: {} });
+  const runner = createRunner({
+    plugins: { has: () => false },
+    config,
+    env: {},
+    detect,
+    fetch,
+    timers,
+    clock,
+    log,
+    tools,
+    acp: {},
+  });
   const open = (...models) => runner.open({ sessionKey: "s", models, tools: {} });
   const messages = [{ role: "user", parts: [{ type: "text", text: "hello" }] }];
   const turn = { runId: "r", messages, steered: () => [] };

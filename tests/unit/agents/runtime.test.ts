@@ -35,6 +35,7 @@ function runnerWith(providers: Providers, more: Partial<RunnerOptions> = {}) {
     timers: realTimers,
     clock: realClock,
     log: createMemoryLog(),
+    plugins: { has: () => false, open: () => Promise.reject(new Error("nobody should ask a plugin")) },
     acp: {
       open: () => Promise.reject(new Error("nobody should open a program")),
       close: () => Promise.resolve(),

@@ -309,7 +309,7 @@ describe("what cannot be explained", () => {
     ["gateway.token", 'it is called "gateway.auth.token" now'],
     ["gateway.controlUi.enabled", "it is kept in the file and not used here"],
     ["gateway.tls", "it is kept in the file and not used here: connections are not encrypted"],
-    ["channels.telegram.botToken", "it is kept in the file and not used here"],
+    ["channels.discord.token", "it is kept in the file and not used here"],
     [
       "models.providers.nope.baseUrl",
       'there is no "models.providers.nope"; known: models.providers.ollama, models.providers."my.ai"',

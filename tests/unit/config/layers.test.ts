@@ -50,6 +50,21 @@ const SAMPLES: Record<
   "plugins.paths": { file: ["/a"], env: ["/b", ["/b"]], flag: ["/c", ["/c"]] },
   "plugins.allow": { file: ["a"], env: ["b", ["b"]], flag: ["c", ["c"]] },
   "plugins.deny": { file: ["a"], env: ["b", ["b"]], flag: ["c", ["c"]] },
+  "channels.telegram": {
+    file: { botToken: "a" },
+    env: ['{"botToken":"b"}', { botToken: "b" }],
+    flag: ['{"botToken":"c"}', { botToken: "c" }],
+  },
+  hooks: {
+    file: { token: "a" },
+    env: ['{"token":"b"}', { token: "b" }],
+    flag: ['{"token":"c"}', { token: "c" }],
+  },
+  cron: {
+    file: { enabled: true },
+    env: ['{"enabled":false}', { enabled: false }],
+    flag: ['{"enabled":false}', { enabled: false }],
+  },
   "plugins.entries": {
     file: { a: { enabled: true } },
     env: ['{"b":{"enabled":false}}', { b: { enabled: false } }],
@@ -217,9 +232,7 @@ describe("errors in the file", () => {
       "a mistyped section of the system we replace",
       '{"chanels":{}}',
       // Nobody is sent to a key that is not used here.
-      [
-        '1:2: Cannot use "chanels": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, plugins, env',
-      ],
+      ['1:2: Cannot use "chanels": there is no such key, did you mean "channels"'],
     ],
     [
       "a key at the wrong level",
@@ -230,7 +243,7 @@ describe("errors in the file", () => {
       "a key like no other",
       '{"zzz":1}',
       [
-        '1:2: Cannot use "zzz": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, plugins, env',
+        '1:2: Cannot use "zzz": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, plugins, channels, hooks, cron, env',
       ],
     ],
     [
@@ -392,7 +405,7 @@ describe("errors in the file", () => {
       "several, by place",
       '{"x1y":1,"gateway":{\n"port":-1,"mod":"local"}}',
       [
-        '1:2: Cannot use "x1y": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, plugins, env',
+        '1:2: Cannot use "x1y": there is no such key; known here: gateway, agents, models, session, messages, tools, mcp, plugins, channels, hooks, cron, env',
         '2:8: Cannot use "gateway.port": wanted a whole number from 0 to 65535, got -1',
         '2:11: Cannot use "gateway.mod": there is no such key, did you mean "gateway.mode"',
       ],

@@ -7,7 +7,7 @@ describe("files of the system we replace", () => {
     const text = `{
       "$schema": "https://example.org/schema.json",
       "meta": { "lastTouchedVersion": "2026.1.27" },
-      "channels": { "telegram": { "botToken": "\${TELEGRAM_TOKEN}" } },
+      "channels": { "discord": { "token": "\${DISCORD_TOKEN}" } },
       "gateway": {
         "mode": "local", "controlUi": { "basePath": "/ui" }, "tailscale": { "mode": "off" },
         "auth": { "token": "x", "allowTailscale": false }
@@ -19,10 +19,19 @@ describe("files of the system we replace", () => {
     const result = layered(text);
     expect(result.valid).toBe(true);
     expect(result.warnings.map(({ message }) => message)).toEqual([
-      "Not used here: meta, channels, gateway.controlUi, gateway.tailscale, gateway.auth.allowTailscale, " +
+      "Not used here: meta, channels.discord, gateway.controlUi, gateway.tailscale, gateway.auth.allowTailscale, " +
         "agents.defaults.heartbeat, agents.list.0.identity, models.mode, models.providers.x.headers, env.shellEnv",
     ]);
-    expect(JSON.stringify(result.valid && result.config)).not.toContain("telegram");
+    expect(JSON.stringify(result.valid && result.config)).not.toContain("discord");
+  });
+
+  test("a channel that nobody here has is for a plugin of its name, and a slip is told", () => {
+    const result = layered('{ "channels": { "pigeon": { "loft": 3 }, "telegrem": {}, "discord": {} } }');
+    expect(result.valid && result.config.channels).toEqual({ pigeon: { loft: 3 }, telegrem: {} });
+    expect(result.warnings.map(({ message }) => message)).toEqual([
+      '"channels.telegrem" is for a plugin of that name, did you mean "channels.telegram"',
+      "Not used here: channels.discord",
+    ]);
   });
 
   test("a provider we cannot talk to is left out with a word, whatever else is in it", () => {

@@ -62,6 +62,7 @@ describe("the schema", () => {
       tools: {},
       mcp: {},
       plugins: { enabled: true, paths: [], deny: [], entries: {} },
+      channels: {},
       env: { vars: {} },
     });
   });
@@ -78,7 +79,7 @@ describe("the schema", () => {
       for (const [name, member] of Object.entries(inner.shape)) visit(classic(member), `${path}.${name}`);
     };
     visit(schema, "");
-    expect(open).toEqual([".env"]);
+    expect(open).toEqual([".channels", ".env"]);
   });
 
   test("it can be shown as JSON Schema", () => {

@@ -29,6 +29,7 @@ test("each listener is told of a forwarded signal once, and of none after it sto
     stderr: sink,
     isTerminal: () => false,
     collectGarbage: () => {},
+    again: () => ["false"],
   });
   const told: string[] = [];
   const stops = ["a", "b"].map((name) => ours.onStopSignal((signal) => told.push(`${name} ${signal}`)));

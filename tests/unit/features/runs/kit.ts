@@ -17,7 +17,14 @@ import { Sessions } from "../../../../src/features/sessions/sessions.ts";
 import { prepareSchema } from "../../../../src/features/storage/migrate.ts";
 import { Writer } from "../../../../src/features/storage/writer.ts";
 import { openDatabase } from "../../../../src/platform/database.ts";
-import { type Database, DatabaseError, type DatabaseErrorKind, type Timers } from "../../../../src/ports.ts";
+import { NO_HOOKS } from "../../../../src/hooks.ts";
+import {
+  type Crypto,
+  type Database,
+  DatabaseError,
+  type DatabaseErrorKind,
+  type Timers,
+} from "../../../../src/ports.ts";
 import { createDispatcher } from "../../../../src/rpc/dispatch.ts";
 import { createTable } from "../../../../src/rpc/table.ts";
 import { createScriptedRunner, type ScriptedTurn } from "../../../support/agent.ts";
@@ -41,6 +48,8 @@ export interface Options {
   readonly isStubborn?: boolean;
   /** More of the configuration. */
   readonly config?: object;
+  /** Absent: ids count from the start, as those of another kit on the same file do. */
+  readonly crypto?: Crypto;
 }
 
 /** A database that takes nothing when told so: the works are done, and their commit fails. */
@@ -79,7 +88,7 @@ export function setupRuns(options: Options = {}) {
   const { db, refuse } = refusable(openDatabase(path));
   prepareSchema(db);
   const time = createFakeTime();
-  const crypto = createCountingCrypto();
+  const crypto = options.crypto ?? createCountingCrypto();
   const log = createMemoryLog();
   const agent = createScriptedRunner(options.window, options.isStubborn);
   const told: Told[] = [];
@@ -106,6 +115,7 @@ export function setupRuns(options: Options = {}) {
   const journal = new Journal(db, crypto);
   const sessions: Sessions = new Sessions({
     db,
+    hooks: NO_HOOKS,
     clock: time.clock,
     crypto,
     publish,
@@ -131,6 +141,7 @@ export function setupRuns(options: Options = {}) {
   };
   const approvals: string[] = [];
   const runs = new Runs({
+    hooks: NO_HOOKS,
     journal,
     writer,
     sessions,

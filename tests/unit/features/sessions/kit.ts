@@ -8,6 +8,7 @@ import { prepareSchema } from "../../../../src/features/storage/migrate.ts";
 import { Writer } from "../../../../src/features/storage/writer.ts";
 import { systemClock, systemTimers } from "../../../../src/platform/clock.ts";
 import { openDatabase } from "../../../../src/platform/database.ts";
+import { NO_HOOKS } from "../../../../src/hooks.ts";
 import type { Database } from "../../../../src/ports.ts";
 import { createDispatcher } from "../../../../src/rpc/dispatch.ts";
 import { createTable } from "../../../../src/rpc/table.ts";
@@ -58,6 +59,7 @@ export function setupSessions(options: Options = {}) {
     void told.push({ event, payload: { ...payload }, key });
   const sessions = new Sessions({
     db,
+    hooks: NO_HOOKS,
     clock: time.clock,
     crypto,
     publish,
