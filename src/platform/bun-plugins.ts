@@ -9,7 +9,7 @@ export const bunPlugins: PluginLoader = {
       const exports = await graph.import<Record<string, unknown>>(entry);
       return {
         exports,
-        run: (work, ...args) => graph.run(work, ...args),
+        run: graph.run.bind(graph),
         dispose: () => graph.dispose(),
       };
     } catch (error) {

@@ -23,14 +23,18 @@ export class Calls {
    * @throws RpcError `busy` with `LIMITS.pluginCallsMax` open, `timeout` after `LIMITS.pluginCallMs`
    */
   count<T>(work: () => T | Promise<T>): T | Promise<T> {
-    this.#checkRoom();
-    const answer = work();
+    this.checkRoom();
+    return this.counted(work());
+  }
+
+  /** The answer of a call that there was room for, open until it has come. */
+  counted<T>(answer: T | Promise<T>): T | Promise<T> {
     return answer instanceof Promise ? this.#bounded(answer) : answer;
   }
 
   /** What an agent says, which may take as long as its run. @throws RpcError `busy` */
   async *follow<T>(work: () => AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
-    this.#checkRoom();
+    this.checkRoom();
     this.#open++;
     try {
       yield* work();
@@ -39,7 +43,8 @@ export class Calls {
     }
   }
 
-  #checkRoom(): void {
+  /** @throws RpcError `busy` */
+  checkRoom(): void {
     if (this.#open >= LIMITS.pluginCallsMax)
       throw new RpcError("busy", `Cannot call plugin "${this.#id}": ${this.#open} calls of it go on`);
   }

@@ -165,8 +165,11 @@ function countedAll(handlers: Handlers, module: PluginModule, calls: Calls): Han
   return Object.fromEntries(
     Object.entries(handlers).map(([name, handler]) => [
       name,
-      (params: never, call: Parameters<typeof handler>[1]) =>
-        calls.count(() => module.run(handler, params, call)),
+      (params: never, call: Parameters<typeof handler>[1]) => {
+        // Each call comes by here: no function is made for it.
+        calls.checkRoom();
+        return calls.counted(module.run(handler, params, call));
+      },
     ]),
   );
 }
