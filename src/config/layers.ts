@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { LIMITS } from "../contract/limits.ts";
 import { checkKeys } from "./check.ts";
 import { fromEnvironment, fromFlags, fromOverrides } from "./env.ts";
@@ -9,6 +9,7 @@ import { bare, isObject, keyOf, quote, schemaAt } from "./leaves.ts";
 import type { Leaf, Path } from "./leaves.ts";
 import { createLookup, resolveReferences, type SecretFile } from "./references.ts";
 import type { Config } from "./schema.ts";
+import { SECRET_NAME } from "./show/secrets.ts";
 import { placeIn, placeOfSpot, type Tree, treeAt, valueOf } from "./tree/tree.ts";
 import { deepFreeze } from "./values.ts";
 
@@ -214,9 +215,12 @@ function blame(input: LayersInput, { path, state }: Complaint, source: Given | u
   return { layer, name, key, message: `Cannot use ${where}: ${state}` };
 }
 
+/** As the schema says, or, where plugins have settings that no schema of ours knows, as the name does. */
 function isSecretAt(root: z.ZodType, path: Path): boolean {
-  const schema = schemaAt(root, path);
-  return schema !== undefined && bare(schema).meta.secret === true;
+  const found = schemaAt(root, path);
+  const known = found && bare(found);
+  if (!known || known.schema instanceof z.ZodUnknown) return SECRET_NAME.test(String(path.at(-1)));
+  return known.meta.secret === true;
 }
 
 function startsWith(path: Path, start: Path): boolean {

@@ -172,3 +172,32 @@ describe("files of the system we replace", () => {
     expect(covered.models.providers["b"]?.apiKey).toBe("from the variable");
   });
 });
+
+describe("settings of plugins", () => {
+  const env = { BOT: "123:abc", HOOK: "hook-token", KEY: "key" };
+
+  test("have secrets by reference where their names say that they are some", () => {
+    const config = configOf(
+      `{
+        "channels": { "telegram": { "botToken": { "$env": "BOT" }, "accounts": { "b": { "botToken": { "$env": "BOT" } } } } },
+        "hooks": { "token": { "$env": "HOOK" } },
+        "plugins": { "entries": { "hello": { "config": { "apiKey": { "$env": "KEY" }, "shape": { "$env": "KEY" } } } } }
+      }`,
+      { env },
+    );
+    expect(config.channels.telegram).toEqual({
+      botToken: "123:abc",
+      accounts: { b: { botToken: "123:abc" } },
+    });
+    expect(config.hooks).toEqual({ token: "hook-token" });
+    // What is called otherwise may mean something else to the plugin.
+    expect(config.plugins.entries["hello"]?.config).toEqual({ apiKey: "key", shape: { $env: "KEY" } });
+  });
+
+  test("say which variable is missing", () => {
+    const result = layered(`{ "channels": { "telegram": { "botToken": { "$env": "NO_BOT" } } } }`);
+    expect(!result.valid && result.errors.map(formatIssue)).toEqual([
+      'moltbot.json:1:43: Cannot use "channels.telegram.botToken": the variable NO_BOT is not set, or empty',
+    ]);
+  });
+});
