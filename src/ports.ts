@@ -518,6 +518,8 @@ export interface PluginLoadOptions {
 
 /** Loads code from outside: TypeScript as it is, with its own `node_modules`. */
 export interface PluginLoader {
+  /** Code that was loaded stays: each version of a plugin wants a process of its own. */
+  readonly loadsOnce: boolean;
   /**
    * Rejects with what the code throws, or why it cannot be read.
    *

@@ -167,7 +167,12 @@ function createStarters(ports: StarterPorts) {
   let hosts: Hosts | undefined;
   const start = (isolation: Isolation, plugin: PluginStart, gate: PluginGate): Promise<RunningPlugin> => {
     if (isolation === "none") return here(plugin, gate);
-    hosts ??= createHosts({ ...ports, env: env(), places: () => places().map(({ path }) => path) });
+    hosts ??= createHosts({
+      ...ports,
+      loader: platform.plugins,
+      env: env(),
+      places: () => places().map(({ path }) => path),
+    });
     return hosts.start(isolation, plugin, gate);
   };
   return { start, hosts: () => hosts };

@@ -2,6 +2,7 @@ import type { PluginLoader } from "../ports.ts";
 
 /** Each load in a module graph of its own: fresh code, and all that it opened closed with it. */
 export const bunPlugins: PluginLoader = {
+  loadsOnce: false,
   async load(entry, { onError, globals }) {
     await (offered ??= offer());
     const graph = new Bun.ModuleGraph({ onError, globals: { ...globals } });

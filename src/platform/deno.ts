@@ -6,7 +6,7 @@ import type { Platform, TextSink } from "../ports.ts";
 import { systemClock, systemTimers } from "./clock.ts";
 import { denoFlags } from "./confine/deno.ts";
 import { openDatabase } from "./database.ts";
-import { denoPlugins } from "./deno-plugins.ts";
+import { denoPlugins, pluginFlags } from "./deno-plugins.ts";
 import { denoServe } from "./deno-server.ts";
 import { denoWatch } from "./deno-watch.ts";
 import { createFiles } from "./files.ts";
@@ -49,7 +49,7 @@ export function createDenoPlatform(): Platform {
 const again: Again = (confinement) => {
   const entry = fileURLToPath(new URL("../main.deno.ts", import.meta.url));
   const heap = `--v8-flags=--max-old-space-size=${LIMITS.hostMemoryBytesMax / 2 ** 20}`;
-  return [Deno.execPath(), "run", ...denoFlags(confinement), heap, entry];
+  return [Deno.execPath(), "run", ...pluginFlags(), ...denoFlags(confinement), heap, entry];
 };
 
 const encoder = new TextEncoder();

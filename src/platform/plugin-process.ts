@@ -21,8 +21,17 @@ const OOM_SCORE = "500";
 /** The same for the processor: one that spins leaves three quarters of it to the gateway. */
 const NICENESS = 5;
 
-/** Ends with us, however we end, and tells nobody on the net of a crash. */
-const ENV = { BUN_FEATURE_FLAG_NO_ORPHANS: "1", BUN_ENABLE_CRASH_REPORTING: "0", DO_NOT_TRACK: "1" };
+/**
+ * Ends with us, however we end, tells nobody on the net of a crash, asks nobody for a newer version, and
+ * writes words alone.
+ */
+const ENV = {
+  BUN_FEATURE_FLAG_NO_ORPHANS: "1",
+  BUN_ENABLE_CRASH_REPORTING: "0",
+  DO_NOT_TRACK: "1",
+  DENO_NO_UPDATE_CHECK: "1",
+  NO_COLOR: "1",
+};
 
 export function startPluginProcess(again: Again): Process["startPluginProcess"] {
   return async ({ directory, env, confinement }) => {

@@ -331,7 +331,10 @@ export interface PluginContext<Es extends Events = Events, C extends z.ZodObject
 export interface PluginFiles {
   /** Undefined when there is none. */
   readText(path: string): Promise<string | undefined>;
-  /** Replaces it whole, or makes it. */
+  /**
+   * Replaces it whole, or makes it: another one is written beside it and takes its name. In a process of
+   * plugins its directory has to be granted, and not only the file.
+   */
   writeText(path: string, text: string): Promise<void>;
   list(directory: string): Promise<readonly string[]>;
   remove(path: string): Promise<void>;

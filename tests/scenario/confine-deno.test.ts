@@ -42,8 +42,14 @@ test("on Deno its permissions hold what they were told to hold", async () => {
     outcomes: { ...own, network: "NotCapable", program: "NotCapable" },
   });
   expect(await onDeno({ network: true, exec: true })).toEqual({
-    held: [{ capability: "files", by, isHeld: true }],
+    held: [{ capability: "files", by: "by nothing: Deno was started with --allow-run", isHeld: false }],
     outcomes: { ...own, network: "ok", program: "ok" },
+  });
+  expect(await onDeno({ network: true })).toMatchObject({
+    held: [
+      { capability: "files", by, isHeld: true },
+      { capability: "exec", by, isHeld: true },
+    ],
   });
 });
 

@@ -1,8 +1,7 @@
 /** The gateway on the other runtime: programs beside it, its database, and what is there after a kill. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { join } from "node:path";
-import { deno, TOP } from "../../scripts/tools.ts";
 import { createHome, type Gateway, type Home, spawn, startGateway } from "../support/binary.ts";
+import { onDeno } from "../support/deno.ts";
 import { isAlive, stdioServer } from "../support/mcp-tools.ts";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
 import { listen, type Listener } from "../support/sdk.ts";
@@ -15,14 +14,6 @@ let models: OpenAiServer | undefined;
 afterEach(async () => {
   await models?.stop();
 });
-
-/** What `deno task gateway` runs, wherever it is started. */
-async function onDeno(...args: string[]): Promise<string[]> {
-  const { tasks } = (await Bun.file(join(TOP, "deno.json")).json()) as { tasks: { gateway: string } };
-  const [, run = "", ...flags] = tasks.gateway.split(" ");
-  const main = join(TOP, flags.pop() ?? "");
-  return [await deno(), run, `--config=${join(TOP, "deno.json")}`, ...flags, main, ...args];
-}
 
 const env = { DENO_NO_UPDATE_CHECK: "1" };
 

@@ -7,6 +7,14 @@ import { socketWire } from "./wires.ts";
 const ROOT = join(import.meta.dir, "../..");
 const START_MS = 30_000;
 
+/** What `deno task gateway` runs, wherever it is started. */
+export async function onDeno(...args: string[]): Promise<string[]> {
+  const { tasks } = (await Bun.file(join(ROOT, "deno.json")).json()) as { tasks: { gateway: string } };
+  const [, run = "", ...flags] = tasks.gateway.split(" ");
+  const main = join(ROOT, flags.pop() ?? "");
+  return [await deno(), run, `--config=${join(ROOT, "deno.json")}`, ...flags, main, ...args];
+}
+
 /** The gateway on Deno, started by the project's own task, in a process of its own and an empty home. */
 export async function startDenoGateway(): Promise<{ readonly wire: Wire; close(): Promise<void> }> {
   const home = tempDir();

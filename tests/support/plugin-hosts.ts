@@ -72,12 +72,13 @@ export interface TestHosts {
 }
 
 export function createTestHosts(options: TestHostsOptions = {}): TestHosts {
-  const { process, clock, timers, files } = createBunPlatform();
+  const { process, clock, timers, files, plugins: loader } = createBunPlatform();
   const directory = tempDir();
   const log = createMemoryLog();
   const { env, home } = process;
   const { places = (own) => [own] } = options;
   const hosts = createHosts({
+    loader,
     process,
     clock,
     timers,

@@ -109,6 +109,7 @@ export function createWorld(start: string, request: (method: string, params: Jso
     async start(plugin: Plugin, config: unknown = {}) {
       const begin = createInProcess({
         loader: {
+          loadsOnce: false,
           load: async () => ({
             exports: { default: plugin },
             run: (work, ...args) => work(...args),

@@ -19,11 +19,11 @@ export function denoFlags(confinement: Confinement): readonly string[] {
   ];
 }
 
-/** What Deno says of the flags this process was started with. */
+/** What Deno says of the flags this process was started with; they do not hold programs that it starts. */
 export function denoHeld({ network, exec }: Confinement): Held[] {
   const kept = [
-    { capability: "files", names: ["read", "write", "ffi"] },
-    ...(network ? [] : [{ capability: "network", names: ["net"] } as const]),
+    { capability: "files", names: ["read", "write", "run", "ffi"] },
+    ...(network ? [] : [{ capability: "network", names: ["net", "run", "ffi"] } as const]),
     ...(exec ? [] : [{ capability: "exec", names: ["run", "ffi"] } as const]),
   ] as const;
   return kept.map(({ capability, names }) => {

@@ -29,19 +29,25 @@ export function createCapableFiles(
     return normalize(expanded.startsWith("/") ? expanded : `${directory}/${expanded}`);
   };
 
+  /** A link is removed, and not what it leads to. */
+  async function realName(verb: Verb, path: string): Promise<string> {
+    if (verb !== "remove") return realOf(files, path);
+    return joined(await realOf(files, directoryOf(path)), path.slice(path.lastIndexOf("/") + 1));
+  }
+
   /** The path without links, if it is inside what the plugin may use. @throws RpcError */
   async function allowed(verb: Verb, given: unknown): Promise<string> {
     const path = pathOf(verb, given);
     const wanted = absolute(path);
-    // A link is removed, and not what it leads to.
-    const real =
-      verb === "remove"
-        ? joined(await realOf(files, directoryOf(wanted)), wanted.slice(wanted.lastIndexOf("/") + 1))
-        : await realOf(files, wanted);
-    // Each time anew: what is granted may have been made, or become a link, since.
-    const granted = await Promise.all((grants.files ?? []).map((one) => realOf(files, absolute(one))));
     const isReading = verb === "read" || verb === "list";
-    const roots = isReading ? [...granted, await realOf(files, directory)] : granted;
+    const places = [...(grants.files ?? []).map(absolute), ...(isReading ? [directory] : [])];
+    // Each time anew: what is granted may have been made, or become a link, since.
+    const roots = await Promise.all(places.map((place) => realOf(files, place).catch(() => place)));
+    const real = await realName(verb, wanted).catch((error: unknown) => {
+      if (roots.some((root) => isWithin(wanted, root))) throw error;
+      // Some systems do not even tell where it leads.
+      throw deny("files", `${verb} file "${path}"`);
+    });
     // What was granted by name is not taken away by it.
     const isThere = roots.some((root) => isWithin(real, root) && !(verb === "remove" && real === root));
     if (isThere) return real;

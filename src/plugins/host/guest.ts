@@ -12,6 +12,8 @@ import type { Served } from "./link.ts";
 export interface Guest {
   readonly key: number;
   readonly id: string;
+  /** Where its code is: absolute, without links. */
+  readonly directory: string;
   readonly gate: PluginGate;
   /** What its agents answer right now. */
   readonly turns: Map<number, AgentTurn>;

@@ -2,6 +2,7 @@ import { messageOf, RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Clock, Confinement, Held, Log, PluginProcess, Process, Stop, Timers } from "../../ports.ts";
 import type { PluginGate, PluginStart, RunningPlugin } from "../running.ts";
+import { placed } from "../run/fault-place.ts";
 import { seconds, within } from "../run/time.ts";
 import { errorOf } from "./faults.ts";
 import { heldOf } from "./held.ts";
@@ -124,7 +125,8 @@ export class Host {
 
   async #startNow(start: PluginStart, gate: PluginGate, sinceMs: number): Promise<RunningPlugin> {
     if (this.isOver) throw new ProcessLost("its process ended before it was started", true);
-    const guest: Guest = { key: ++this.#lastKey, id: start.id, gate, turns: new Map(), hasFailed: false };
+    const { id, directory } = start;
+    const guest: Guest = { key: ++this.#lastKey, id, directory, gate, turns: new Map(), hasFailed: false };
     try {
       await (this.#ready ??= this.#open());
       await this.#confined.promise;
@@ -239,7 +241,7 @@ export class Host {
     const fault = errorOf(error);
     this.#ports.log.error("plugin failed", { plugin: this.#names(), error: fault.message });
     const [only, ...others] = this.#guests.values();
-    if (only && others.every(({ id }) => id === only.id)) only.gate.failed(fault);
+    if (only && others.every(({ id }) => id === only.id)) only.gate.failed(placed(fault, only.directory));
   }
 
   #ping(): void {

@@ -1,5 +1,5 @@
 import { RpcError } from "../../contract/errors.ts";
-import type { Held } from "../../ports.ts";
+import type { Held, PluginLoader } from "../../ports.ts";
 import { canonicalJson } from "../../rpc/json.ts";
 import type { Capabilities } from "../api.ts";
 import type { PluginGate, PluginStart, RunningPlugin } from "../running.ts";
@@ -8,6 +8,8 @@ import { Host, type HostPorts } from "./host.ts";
 import { type Loss, ProcessLost } from "./lost.ts";
 
 export interface HostsPorts extends HostPorts, BoundsPorts {
+  /** What our processes load plugins with. */
+  readonly loader: Pick<PluginLoader, "loadsOnce">;
   /** Our own environment: of it a process of plugins gets what every program needs. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -96,7 +98,8 @@ class AllHosts implements Hosts {
   }
 
   async #hostFor(isolation: "process" | "own", start: PluginStart): Promise<Host> {
-    const isOwn = isolation === "own" || this.#apart.has(start.id);
+    const { loadsOnce } = this.#ports.loader;
+    const isOwn = isolation === "own" || loadsOnce || this.#apart.has(start.id);
     const bounds = await boundsOf(this.#ports, start, isOwn);
     if (this.#isStopped) throw new RpcError("unavailable", "Cannot start plugin: the gateway stops");
     for (const path of bounds.missing)

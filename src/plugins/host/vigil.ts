@@ -63,8 +63,8 @@ export class Vigil {
 
   async #look(process: PluginProcess): Promise<void> {
     const { rssBytes: before = 0 } = this;
-    const now = (await process.rssBytes()) ?? before;
-    this.rssBytes = now;
+    this.rssBytes = (await process.rssBytes()) ?? this.rssBytes;
+    const { rssBytes: now = 0 } = this;
     const bound = LIMITS.hostMemoryBytesMax;
     if (now > bound) return this.#ports.kill(`used more than ${bound / 2 ** 20} MiB`);
     const isGrowing = now - before > bound * GROWTH;

@@ -7,6 +7,7 @@ import { BUNDLED_ENTRY, type BundledPlugin } from "../bundled.ts";
  */
 export function withBundled(loader: PluginLoader, bundled: readonly BundledPlugin[]): PluginLoader {
   return {
+    ...loader,
     async load(entry, options) {
       const plugin = bundled.find(({ id }) => entry === `${BUNDLED_ENTRY}${id}`);
       if (!plugin) return loader.load(entry, options);

@@ -49,7 +49,7 @@ function placeOfText(error: object, directory: string): string | undefined {
 function placeInStack(error: object, directory: string): string | undefined {
   if (!("stack" in error) || typeof error.stack !== "string") return undefined;
   for (const [, file = "", line = "", column = ""] of error.stack.matchAll(
-    /[( ](\/[^\n()]+?):(\d+):(\d+)/g,
+    /[( ](?:file:\/\/)?(\/[^\n()]+?):(\d+):(\d+)/g,
   )) {
     const own = within(file, directory);
     if (own !== undefined && !own.startsWith("node_modules/")) return `${own}:${line}:${column}`;
