@@ -2,6 +2,7 @@ import type { ResultOf } from "../../client/mod.ts";
 import { EXIT } from "../../gateway/errors.ts";
 import type { CommandInput, RunCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
+import { programName } from "../program.ts";
 import { withGateway, wordOf } from "../sessions/with-gateway.ts";
 import { onPlugin } from "./on-plugin.ts";
 
@@ -45,8 +46,8 @@ export const install: RunCommand = (input) => {
         },
         { timeoutMs },
       );
-      const next =
-        plugin.state === "disabled" ? `; switch it on with: gateway plugins enable ${plugin.id}` : "";
+      const enable = `${programName(input.platform)} plugins enable ${plugin.id}`;
+      const next = plugin.state === "disabled" ? `; switch it on with: ${enable}` : "";
       tell(input, plugin, `Plugin "${plugin.id}" is installed${next}`);
     },
     "plugins",

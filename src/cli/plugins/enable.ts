@@ -2,12 +2,13 @@ import { type GatewayClient, GatewayError, type ResultOf } from "../../client/mo
 import { EXIT } from "../../gateway/errors.ts";
 import type { CommandInput, RunCommand } from "../command.ts";
 import { type Grants, describeGrants, formatGrants, lacking, parseGrants } from "./grants.ts";
+import { programName } from "../program.ts";
 import { shellWord } from "../shell-word.ts";
 import { onPlugin } from "./on-plugin.ts";
 
 /** Switches a plugin on, after a look at what it wants to do beyond its own. */
 export const enable: RunCommand = async (input) => {
-  const { screen, args } = input;
+  const { screen, args, platform } = input;
   const typed = args.text("grant");
   // A mistake in what was typed is told before anything is asked of the gateway.
   const given = typed === undefined ? undefined : parseGrants(typed);
@@ -29,7 +30,8 @@ export const enable: RunCommand = async (input) => {
     if (formatGrants(missing) === "") return;
     screen.problem(screen.foreign(`It may not ${describeGrants(missing).join("; ")}`));
     const whole = shellWord(formatGrants(wants));
-    screen.problem(screen.foreign(`To let it: gateway plugins enable ${id} --grant ${whole}`));
+    const command = `${programName(platform)} plugins enable ${id} --grant ${whole}`;
+    screen.problem(screen.foreign(`To let it: ${command}`));
   });
   return isFailed ? EXIT.failed : EXIT.ok;
 };
