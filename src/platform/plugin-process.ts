@@ -2,7 +2,6 @@ import { createWriteStream, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 
 import type { Confinement, PluginProcessEnd, Process } from "../ports.ts";
-import { confine } from "./confine/confine.ts";
 import { wordsOf } from "./failures.ts";
 import { startOwn } from "./program.ts";
 
@@ -75,8 +74,10 @@ export function pluginProcessEnd(): PluginProcessEnd {
       new Promise((resolve, reject) => {
         channel.write(text, (error) => (error ? reject(error) : resolve()));
       }),
-    confine(confinement) {
+    async confine(confinement) {
       sparesOthers();
+      // The gateway itself never is: it has no need of the code.
+      const { confine } = await import("./confine/confine.ts");
       return confine(confinement);
     },
   };
