@@ -20,10 +20,24 @@ const FLAGS = [
   "--compile-autoload-package-json",
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
+  // Of package.json's imports: what was made for this.
+  "--conditions=built",
+];
+
+/** What plugins import as zod; see platform/bun-plugins.ts. */
+const ZOD = [
+  "--minify",
+  "--format=esm",
+  "--target=bun",
+  "--outfile",
+  join(TOP, "dist", "plugin-zod.js"),
+  "zod",
 ];
 
 /** Builds `dist/gateway`, for this machine or for the target. */
-export function build(target?: string): Promise<Outcome> {
+export async function build(target?: string): Promise<Outcome> {
+  const zod = await run([process.execPath, "build", ...ZOD]);
+  if (zod.code !== 0) return zod;
   const chosen = target === undefined ? [] : [`--target=${target}`];
   return run([process.execPath, "build", ...FLAGS, ...chosen, "src/main.ts", "--outfile", BINARY]);
 }

@@ -22,13 +22,16 @@ export const bunPlugins: PluginLoader = {
 
 let offered: Promise<void> | undefined;
 
-/** What plugins import by name is what we use ourselves: from source, in the binary, once in memory. */
+/**
+ * What plugins import by name: once in memory, for all of them. In the binary their zod is a copy of its own,
+ * whole: of ours it has only what we use, which every start loads.
+ */
 async function offer(): Promise<void> {
-  const [api, zod] = await Promise.all([import("../plugins/api.ts"), import("zod")]);
+  const [{ offered: api }, zod] = await Promise.all([import("../plugins/offered.ts"), import("#plugin-zod")]);
   Bun.plugin({
     name: "gateway",
     setup(build) {
-      build.module("gateway/plugin", () => ({ exports: { ...api }, loader: "object" }));
+      build.module("gateway/plugin", () => ({ exports: { ...api, z: zod.z }, loader: "object" }));
       build.module("zod", () => ({ exports: { ...zod }, loader: "object" }));
     },
   });
