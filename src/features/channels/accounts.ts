@@ -105,8 +105,7 @@ export class Accounts {
     const said = detail === undefined ? undefined : oneLine(detail, DETAIL_CHARS_MAX);
     if (known.state === state && known.detail === said) return;
     const wasAway = isAway(known.state);
-    if (state === "failed" && known.state !== "failed")
-      this.#ports.log.warn("channel failed", { channel, account: accountId, reason: said });
+    this.#log({ channel, accountId }, known, { state, said });
     known.state = state;
     known.detail = said;
     if (state === "failed") known.lastError = said ?? "failed";
@@ -115,6 +114,21 @@ export class Accounts {
     if (state === "connected") known.lastError = undefined;
     this.#publish(channel, accountId, { state, ...(said !== undefined && { detail: said }) });
     if (state === "connected" || (wasAway && !isAway(state))) this.#ports.onReady(channel, accountId);
+  }
+
+  /** What changes is written, not each try: it may go on for days. */
+  #log(
+    { channel, accountId: account }: { readonly channel: string; readonly accountId: string },
+    known: Pick<Known, "state" | "lastError">,
+    { state, said }: { readonly state: AccountState["state"]; readonly said: string | undefined },
+  ): void {
+    const { log } = this.#ports;
+    if (state === "connected" && known.state !== "connected")
+      log.info("channel connected", { channel, account });
+    if (state === "failed" && known.state !== "failed")
+      log.warn("channel failed", { channel, account, reason: said });
+    if (state === "connecting" && said !== undefined && known.lastError === undefined)
+      log.warn("channel not connected", { channel, account, reason: said });
   }
 
   heard(channel: string, accountId: string): void {

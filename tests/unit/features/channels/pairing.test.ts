@@ -233,7 +233,7 @@ describe("how channels are", () => {
     expect(of("channels.changed").at(-1)).toMatchObject({ detail: "by webhook" });
   });
 
-  test("why it is not connected is in its status; a failure is in the log, once", async () => {
+  test("why it is not connected is in its status, and in the log once", async () => {
     const { channels, call, log } = started();
     const errorOf = async () => {
       const { result = {} } = await call("channels.status", {});
@@ -243,12 +243,17 @@ describe("how channels are", () => {
     expect(await errorOf()).toBeUndefined();
     channels.state("pigeon", "default", { state: "connecting", detail: "out of reach" });
     expect(await errorOf()).toBe("out of reach");
+    channels.state("pigeon", "default", { state: "connecting", detail: "out of reach still" });
     channels.state("pigeon", "default", { state: "connected" });
     expect(await errorOf()).toBeUndefined();
     for (const detail of ["no token", "still no\ntoken"])
       channels.state("pigeon", "default", { state: "failed", detail });
-    expect(log.lines.filter(({ message }) => message === "channel failed")).toMatchObject([
-      { level: "warn", fields: { channel: "pigeon", account: "default", reason: "no token" } },
+    const said = log.lines.filter(({ message }) => message.startsWith("channel "));
+    const fields = { channel: "pigeon", account: "default" };
+    expect(said).toMatchObject([
+      { level: "warn", message: "channel not connected", fields: { ...fields, reason: "out of reach" } },
+      { level: "info", message: "channel connected", fields },
+      { level: "warn", message: "channel failed", fields: { ...fields, reason: "no token" } },
     ]);
   });
 
