@@ -14,3 +14,8 @@ export function normalize(path: string): string {
   }
   return (path.startsWith("/") ? "/" : "") + steps.join("/");
 }
+
+/** Whether a path is a directory, or below it; both absolute, without links and `..`. */
+export function isBelow(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === "/" ? directory : `${directory}/`);
+}

@@ -1,3 +1,4 @@
+import { isBelow } from "../../config/tree/file-names.ts";
 import { expandHome } from "../../config/values.ts";
 import type { Capabilities } from "../api.ts";
 
@@ -64,6 +65,5 @@ function plain(path: string, home: string): string {
 }
 
 function isWithin(path: string, outer: string): boolean {
-  if (!path.startsWith("/") || path.split("/").includes("..")) return false;
-  return path === outer || outer === "/" || path.startsWith(`${outer}/`);
+  return path.startsWith("/") && !path.split("/").includes("..") && isBelow(path, outer);
 }

@@ -1,4 +1,4 @@
-import { directoryOf, normalize } from "../../config/tree/file-names.ts";
+import { directoryOf, isBelow, normalize } from "../../config/tree/file-names.ts";
 import { expandHome } from "../../config/values.ts";
 import { RpcError } from "../../contract/errors.ts";
 import { utf8Bytes } from "../../rpc/json.ts";
@@ -44,12 +44,12 @@ export function createCapableFiles(
     // Each time anew: what is granted may have been made, or become a link, since.
     const roots = await Promise.all(places.map((place) => realOf(files, place).catch(() => place)));
     const real = await realName(verb, wanted).catch((error: unknown) => {
-      if (roots.some((root) => isWithin(wanted, root))) throw error;
+      if (roots.some((root) => isBelow(wanted, root))) throw error;
       // Some systems do not even tell where it leads.
       throw deny("files", `${verb} file "${path}"`);
     });
     // What was granted by name is not taken away by it.
-    const isThere = roots.some((root) => isWithin(real, root) && !(verb === "remove" && real === root));
+    const isThere = roots.some((root) => isBelow(real, root) && !(verb === "remove" && real === root));
     if (isThere) return real;
     throw deny("files", `${verb} file "${path}"`);
   }
@@ -102,10 +102,6 @@ async function realOf(files: Pick<Files, "realPath">, path: string): Promise<str
 
 function joined(directory: string, name: string): string {
   return directory === "/" ? `/${name}` : `${directory}/${name}`;
-}
-
-function isWithin(path: string, root: string): boolean {
-  return path === root || path.startsWith(root === "/" ? root : `${root}/`);
 }
 
 function tooLarge(verb: Verb, path: string): RpcError {

@@ -1,3 +1,4 @@
+import { isBelow } from "../../config/tree/file-names.ts";
 import { expandHome } from "../../config/values.ts";
 import type { Confinement, Files } from "../../ports.ts";
 import type { PluginStart } from "../running.ts";
@@ -55,7 +56,7 @@ export function isWithin(bounds: Bounds, wanted: Bounds, directory: string): boo
   const { readable, writable } = bounds.confinement;
   return (
     wanted.confinement.writable.every((path) => writable.includes(path) && isSame(path)) &&
-    readable.some((place) => (directory === place || directory.startsWith(`${place}/`)) && isSame(place))
+    readable.some((place) => isBelow(directory, place) && isSame(place))
   );
 }
 

@@ -4,10 +4,10 @@ import type { PluginState } from "../../features/plugins/contract.ts";
 import type { Clock } from "../../ports.ts";
 import type { Capabilities } from "../api.ts";
 import { Abandoned, Attempt, type AttemptPorts, type Plan, Refusal } from "./attempt.ts";
-import { Backoff } from "./backoff.ts";
 import { drained } from "./drained.ts";
 import { ProcessLost } from "../host/lost.ts";
 import type { Observed } from "./observed.ts";
+import { Backoff } from "../run/backoff.ts";
 import type { RunningPlugin } from "../running.ts";
 
 export interface LifePorts extends AttemptPorts {

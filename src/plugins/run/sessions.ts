@@ -1,5 +1,5 @@
-import { z } from "zod";
 import { LIMITS } from "../../contract/limits.ts";
+import { readableOf } from "../../features/channels/answer-text.ts";
 import { runsContract } from "../../features/runs/contract.ts";
 import type { PluginSessions, RunEnd } from "../api.ts";
 import type { PluginGate } from "../running.ts";
@@ -20,7 +20,7 @@ export function createPluginSessions(
     const { messages } = methods["chat.history"].result.parse(
       await gate.request("chat.history", { sessionKey, limit }),
     );
-    return messages.map(({ role, content, ts, runId }) => ({ role, text: textOf(content), ts, runId }));
+    return messages.map(({ role, content, ts, runId }) => ({ role, text: readableOf(content), ts, runId }));
   }
 
   async function answerOf(runId: string, sessionKey: string): Promise<string> {
@@ -60,10 +60,4 @@ export function createPluginSessions(
 
     history: (sessionKey, limit = HISTORY) => history(sessionKey, limit),
   };
-}
-
-function textOf(
-  content: z.output<(typeof methods)["chat.history"]["result"]>["messages"][number]["content"],
-) {
-  return content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n\n");
 }

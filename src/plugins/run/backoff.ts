@@ -22,13 +22,21 @@ export class Backoff {
     this.#healthySinceMs = this.#clock.elapsed();
   }
 
-  failed(): void {
+  /** @returns the pause before it is tried again, ms */
+  failed(): number {
     const sinceMs = this.#healthySinceMs;
     if (sinceMs !== undefined && this.#clock.elapsed() - sinceMs >= LIMITS.restartQuietMs) this.forget();
     this.#healthySinceMs = undefined;
     this.cancel();
-    this.#cancel = this.#timers.after(this.#pauseMs, this.#again);
-    this.#pauseMs = Math.min(2 * this.#pauseMs, LIMITS.restartPauseMsMax);
+    const pauseMs = this.#pauseMs;
+    this.#cancel = this.#timers.after(pauseMs, this.#again);
+    this.#pauseMs = Math.min(2 * pauseMs, LIMITS.restartPauseMsMax);
+    return pauseMs;
+  }
+
+  /** It has failed, and is not tried again yet. */
+  get isWaiting(): boolean {
+    return this.#cancel !== undefined;
   }
 
   /** It failed for somebody else's fault: at once, and it counts for nothing. */
