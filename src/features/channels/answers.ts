@@ -9,6 +9,7 @@ import { answerText, readableOf } from "./answer-text.ts";
 import { type Chat, type Deliveries, type Delivery, keyOfChat } from "./deliveries.ts";
 import type { Insistence } from "./insist.ts";
 import type { Outgoing } from "./outgoing.ts";
+import { pauseAfter } from "./pause.ts";
 import type { Typing } from "./typing.ts";
 
 interface AnswersPorts {
@@ -53,8 +54,7 @@ export class Answers {
         return await this.#follow(id, sessionDbId);
       } catch (error) {
         this.#ports.log.warn("answer put off", { id, reason: messageOf(error) });
-        const pauseMs = LIMITS.deliveryPauseMsMin * 2 ** Math.min(tries, 20);
-        await this.#pause(Math.min(pauseMs, LIMITS.deliveryPauseMsMax));
+        await this.#pause(pauseAfter(tries));
       }
     }
   }

@@ -8,6 +8,7 @@ import { type Channel, isPassing } from "./channel.ts";
 import type { channelsContract } from "./contract.ts";
 import type { Deliveries, Delivery } from "./deliveries.ts";
 import type { Insistence } from "./insist.ts";
+import { pauseAfter } from "./pause.ts";
 
 interface SendingPorts {
   readonly deliveries: Deliveries;
@@ -117,8 +118,7 @@ export class Sending {
     }
     this.#ports.log.info("message not sent yet", { id, attempts: attempts + 1, reason: toError(reason) });
     await this.#ports.insistence.write(() => this.#ports.deliveries.triedIn(id, toError(reason)));
-    const grownMs = LIMITS.deliveryPauseMsMin * 2 ** Math.min(attempts, 20);
-    const wantedMs = Math.max(grownMs, error.extra.retryAfterMs ?? 0);
+    const wantedMs = Math.max(pauseAfter(attempts), error.extra.retryAfterMs ?? 0);
     return { againMs: Math.min(wantedMs, LIMITS.deliveryPauseMsMax) };
   }
 

@@ -6,9 +6,6 @@ import { API_VERSION } from "../api.ts";
 import { BUNDLED_ENTRY, type BundledPlugin, rulesOf } from "../bundled.ts";
 import { MANIFEST, type Manifest, readManifest } from "./manifest.ts";
 
-export { MANIFEST } from "./manifest.ts";
-export { wordsOf } from "./words.ts";
-
 /** A folder that is a plugin, or a folder of plugins. */
 export interface Place {
   /** Absolute. */

@@ -2,6 +2,7 @@ import { messageOf } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Clock, Log, LogFields, Stop, Timers } from "../../ports.ts";
 import { Flood } from "./flood.ts";
+import { seconds } from "../run/time.ts";
 
 interface GateLogPorts {
   readonly clock: Clock;
@@ -74,7 +75,7 @@ export class GateLog {
     if (this.#hasFlooded || !this.#lines.isFlood(nowMs)) return;
     this.#hasFlooded = true;
     const { pluginLogLinesPerSecondMax: bound, pluginFloodMs } = LIMITS;
-    this.#onFlood(new Error(`it wrote more than ${bound} log lines a second for ${pluginFloodMs / 1_000} s`));
+    this.#onFlood(new Error(`it wrote more than ${bound} log lines a second for ${seconds(pluginFloodMs)}`));
   }
 
   #look(): void {

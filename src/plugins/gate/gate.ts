@@ -14,6 +14,7 @@ import { GateLog } from "./gate-log.ts";
 import { GateStates } from "./gate-states.ts";
 import { refusalOf, scopesFor } from "./reach.ts";
 import type { PluginGate, PluginStart } from "../running.ts";
+import { seconds } from "../run/time.ts";
 
 export interface GatePorts {
   readonly clock: Clock;
@@ -107,7 +108,7 @@ class Gate implements OpenGate {
       const bound = LIMITS.pluginEventsPerSecondMax;
       if (!this.#hasFailed && this.#events.isFlood(nowMs))
         this.failed(
-          new Error(`it published more than ${bound} events a second for ${LIMITS.pluginFloodMs / 1_000} s`),
+          new Error(`it published more than ${bound} events a second for ${seconds(LIMITS.pluginFloodMs)}`),
         );
       throw new RpcError("busy", `${what}: more than ${bound} events a second`, { retryAfterMs: 1_000 });
     }

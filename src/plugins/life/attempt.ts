@@ -7,7 +7,7 @@ import type { Usable } from "../find/found.ts";
 import type { OpenGate } from "../gate/gate.ts";
 import { Observed } from "./observed.ts";
 import type { PluginGate, PluginStart, RunningPlugin } from "../running.ts";
-import { within } from "../run/time.ts";
+import { seconds, within } from "../run/time.ts";
 
 /** What is told of one version of a plugin by whoever runs it. */
 export interface Told {
@@ -99,7 +99,7 @@ export class Attempt {
     try {
       return await within(this.#ports.timers, Promise.race([this.#cut.promise, starting]), {
         ms: START_MS_MAX,
-        late: `it has not started within ${START_MS_MAX / 1_000} s`,
+        late: `it has not started within ${seconds(START_MS_MAX)}`,
       });
     } catch (error) {
       void starting.then((late) => late.stop()).catch(() => undefined);

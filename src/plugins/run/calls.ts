@@ -1,6 +1,7 @@
 import { RpcError } from "../../contract/errors.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Timers } from "../../ports.ts";
+import { seconds } from "./time.ts";
 
 /** Calls of one version of a plugin that have not been answered, each bounded in time, all in number. */
 export class Calls {
@@ -56,7 +57,7 @@ export class Calls {
         reject(
           new RpcError(
             "timeout",
-            `Cannot call plugin "${this.#id}": no answer within ${LIMITS.pluginCallMs / 1_000} s`,
+            `Cannot call plugin "${this.#id}": no answer within ${seconds(LIMITS.pluginCallMs)}`,
           ),
         ),
       );

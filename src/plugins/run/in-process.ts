@@ -4,14 +4,14 @@ import { createLifetime, type FeatureContext } from "../../feature.ts";
 import type { Clock, Log, PluginLoader, PluginModule, Timers } from "../../ports.ts";
 import { API_VERSION, type Plugin, type PluginContext } from "../api.ts";
 import { Calls } from "./calls.ts";
-import { wordsOf } from "../find/found.ts";
+import { wordsOf } from "../find/words.ts";
 import { placed } from "./fault-place.ts";
 import { createPluginParts } from "./parts.ts";
 import { Registration } from "./registration.ts";
 import type { PluginGate, PluginStart, RunningPlugin, StartPlugin } from "../running.ts";
 import { createPluginSend } from "./send.ts";
 import { createPluginSessions } from "./sessions.ts";
-import { within } from "./time.ts";
+import { seconds, within } from "./time.ts";
 
 /** What a plugin may reach beyond its own, as its grants have it. */
 export type Capable = Pick<PluginContext, "fetch" | "env" | "files" | "exec"> & {
@@ -28,19 +28,23 @@ export interface InProcessPorts {
   readonly capable: (start: PluginStart, gate: PluginGate, signal: AbortSignal) => Capable;
 }
 
+/** For its code to be loaded, and for its start. */
+const STARTING = {
+  ms: LIMITS.pluginStartMs,
+  late: `it has not started within ${seconds(LIMITS.pluginStartMs)}`,
+};
+
 /** Loads and starts plugins in this process, be it the gateway's or one of plugins. */
 export function createInProcess(ports: InProcessPorts): StartPlugin {
   const begin: StartPlugin = async (start, gate) => {
     const ended = new AbortController();
     const capable = ports.capable(start, gate, ended.signal);
-    const late = `it has not started within ${LIMITS.pluginStartMs / 1_000} s`;
     const loading = ports.loader.load(start.entry, {
       onError: (error) => gate.failed(placed(error, start.directory)),
       globals: capable.globals,
     });
     const module = await within(ports.timers, loading, {
-      ms: LIMITS.pluginStartMs,
-      late,
+      ...STARTING,
       tooLate: () =>
         void loading.then(
           (tooLate) => tooLate.dispose(),
@@ -88,12 +92,7 @@ async function startModule(ports: InProcessPorts, loaded: Loaded): Promise<Runni
   try {
     const context = contextOf(ports, loaded, { plugin, registration, log, onStop: lifetime.onStop });
     const begun = Promise.resolve(module.run(plugin.start, context));
-    const { handlers } = handlersOf(
-      await within(timers, begun, {
-        ms: LIMITS.pluginStartMs,
-        late: `it has not started within ${LIMITS.pluginStartMs / 1_000} s`,
-      }),
-    );
+    const { handlers } = handlersOf(await within(timers, begun, STARTING));
     registration.close();
     const calls = new Calls(start.id, timers);
     const feature = plugin.contract.implement(() => ({ handlers: {} }));

@@ -140,19 +140,13 @@ async function decided<T>(
   { id, module, calls, timers }: PartsPorts,
   check: () => T | Promise<T>,
 ): Promise<T> {
-  let isLate = false;
-  const patience = { ms: LIMITS.hookMs, late: "", tooLate: () => void (isLate = true) };
-  try {
-    return await within(
-      timers,
-      calls.count(() => module.run(check)),
-      patience,
-    );
-  } catch (error) {
-    if (!isLate) throw error;
-    const state = `no answer within ${seconds(LIMITS.hookMs)}`;
-    throw new RpcError("timeout", `Cannot ask plugin "${id}" who may call its route: ${state}`);
-  }
+  const state = `no answer within ${seconds(LIMITS.hookMs)}`;
+  const late = new RpcError("timeout", `Cannot ask plugin "${id}" who may call its route: ${state}`);
+  return within(
+    timers,
+    calls.count(() => module.run(check)),
+    { ms: LIMITS.hookMs, late },
+  );
 }
 
 /** An answer without what it leaves open. */
@@ -183,16 +177,11 @@ async function answer(
   void within(timers, working, { ms: 2 * LIMITS.pluginHttpMs, late: "", tooLate: stuck }).catch(() => {
     // Told below, to whoever asked.
   });
+  const state = `no answer within ${seconds(LIMITS.pluginHttpMs)}`;
   return within(timers, working, {
     ms: LIMITS.pluginHttpMs,
-    late: "",
+    late: new RpcError("timeout", `Cannot answer ${name} of plugin "${id}": ${state}`),
     tooLate: () => ended.abort(),
-  }).catch((error: unknown) => {
-    if (!ended.signal.aborted) throw error;
-    throw new RpcError(
-      "timeout",
-      `Cannot answer ${name} of plugin "${id}": no answer within ${LIMITS.pluginHttpMs / 1_000} s`,
-    );
   });
 }
 

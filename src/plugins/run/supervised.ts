@@ -1,6 +1,7 @@
 import { messageOf } from "../../contract/errors.ts";
 import type { Clock, Timers } from "../../ports.ts";
 import { Backoff } from "./backoff.ts";
+import { seconds } from "./time.ts";
 
 interface Supervision {
   readonly clock: Clock;
@@ -27,7 +28,7 @@ export function supervise(
     } catch (error) {
       if (signal.aborted) return onState("ended");
       const pauseMs = backoff.failed();
-      onState("failed", `${messageOf(error)}; again in ${pauseMs / 1_000} s`);
+      onState("failed", `${messageOf(error)}; again in ${seconds(pauseMs)}`);
     }
   }
 

@@ -2,8 +2,8 @@ import type { Timers } from "../../ports.ts";
 
 export interface Patience {
   readonly ms: number;
-  /** What is said when the work has not ended by then. */
-  readonly late: string;
+  /** What is thrown, or said in an error, when the work has not ended by then. */
+  readonly late: string | Error;
   /** Called when it has not. */
   readonly tooLate?: () => void;
 }
@@ -13,7 +13,7 @@ export function within<T>(timers: Timers, work: T | Promise<T>, { ms, late, tooL
   return new Promise((resolve, reject) => {
     const stop = timers.after(ms, () => {
       tooLate?.();
-      reject(new Error(late));
+      reject(typeof late === "string" ? new Error(late) : late);
     });
     Promise.resolve(work).then(resolve, reject).finally(stop);
   });

@@ -5,7 +5,7 @@ import type { Log, Timers } from "../../ports.ts";
 import { isObject } from "../../rpc/json.ts";
 import { ownPrefix } from "../gate/reach.ts";
 import type { RunningPlugin } from "../running.ts";
-import { within } from "../run/time.ts";
+import { seconds, within } from "../run/time.ts";
 
 /** As the gateway asks its plugins, and how long that goes on. */
 export interface HookChain extends Hooks {
@@ -34,7 +34,7 @@ const ANSWERS: { readonly [K in AskedHook]: Readonly<Record<string, "text" | "ob
 /** What is answered replaces a part of what the next plugin is told. */
 const CARRIED: readonly string[] = ["text", "args"];
 
-const LATE = { ms: LIMITS.hookMs, late: `no answer within ${LIMITS.hookMs / 1_000} s` };
+const LATE = { ms: LIMITS.hookMs, late: `no answer within ${seconds(LIMITS.hookMs)}` };
 
 /** Answers after which nobody else is asked. */
 const FINAL = ["drop", "deny"];
