@@ -7,6 +7,7 @@ import { RpcError } from "../../src/contract/errors.ts";
 import type { AgentEvent, AgentTurn } from "../../src/ports.ts";
 import type { RunningPlugin } from "../../src/plugins/running.ts";
 import { LIMITS } from "../../src/contract/limits.ts";
+import { isAlive } from "../support/alive.ts";
 import { writePlugin } from "../support/plugin.ts";
 import { tempDir } from "../support/temp.ts";
 import { endPrograms, startProgram } from "./program.ts";
@@ -553,16 +554,6 @@ describe("hostile plugins", () => {
     expect(lines.length).toBeLessThanOrEqual(50 * (seconds + 1));
   }, 20_000);
 });
-
-/** Whether the process runs; one that has ended may wait for somebody to ask how. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    // It is not even listed any more.
-    return false;
-  }
-}
 
 test.each([[], ["{"], ["{}"], ['{"network":false,"exec":false,"readable":[],"writable":"/"}']])(
   "nothing runs for who is no gateway and says %p",
